@@ -1,0 +1,112 @@
+"""Every setting of the house. Each is an environment variable with the prefix ``BUHIN_``, typed and bounded here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from buhin import paths
+
+PORTS = {"speech": 50051, "summarize": 50052, "translate": 50053, "image_inspect": 50054}
+"""The port of each function; its health port is 100 above."""
+
+
+def default_cache() -> Path:
+    """``$XDG_CACHE_HOME/buhin``, or ``~/.cache/buhin``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "buhin"
+
+
+class Settings(BaseSettings):
+    """Settings of every program of the house."""
+
+    model_config = SettingsConfigDict(env_prefix="BUHIN_", extra="ignore", env_ignore_empty=True)
+
+    models_dir: Path = Field(default_factory=lambda: default_cache() / "models")
+    """The model store."""
+    manifest: Path = Field(default_factory=lambda: paths.data("models/manifest.yaml"))
+    """The manifest of models: ids, files, digests, sources."""
+    offline: bool = False
+    """Forbid every fetch of a model. Nothing else is ever fetched."""
+
+
+class ClientSettings(Settings):
+    """Where the services are, and how long a call may take."""
+
+    speech_address: str = f"localhost:{PORTS['speech']}"
+    """Address of the speech service."""
+    summarize_address: str = f"localhost:{PORTS['summarize']}"
+    """Address of the summarize service."""
+    translate_address: str = f"localhost:{PORTS['translate']}"
+    """Address of the translate service."""
+    image_inspect_address: str = f"localhost:{PORTS['image_inspect']}"
+    """Address of the image_inspect service."""
+    timeout_s: float = Field(default=600, gt=0, le=86_400)
+    """Deadline of a call when the caller gives none."""
+    state_dir: Path = Field(default=Path(".buhin"))
+    """Where pipelines keep their state: an SQLite database and the results of finished steps."""
+
+    def address(self, function: str) -> str:
+        """The address of a function's service."""
+        return str(getattr(self, f"{function}_address"))
+
+
+class ServerSettings(Settings):
+    """Settings of every service."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. The default answers this machine only; a service has no authentication yet."""
+    port: int | None = Field(default=None, ge=0, le=65_535)
+    """Port to listen on; unset: the port of the function; 0: any free port."""
+    health_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Port of health checks; unset: 100 above the port; 0: any free port."""
+    concurrency: int = Field(default=1, ge=1, le=64)
+    """Requests worked on at the same time."""
+    queue_size: int = Field(default=32, ge=0, le=10_000)
+    """Requests that may wait; one more is answered RESOURCE_EXHAUSTED at once."""
+    drain_s: float = Field(default=30, ge=0, le=3_600)
+    """Seconds for work in flight to finish after SIGTERM."""
+    threads: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=1, le=256)
+    """Threads of the engine's inference."""
+    max_message_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, le=1024**3)
+    """Largest request message."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least serious events that are logged."""
+
+
+class SpeechSettings(ServerSettings):
+    """Settings of the speech service."""
+
+    speech_model: str = "whisper-base"
+    """Model of the manifest that recognizes."""
+    speech_beam_size: int = Field(default=5, ge=1, le=20)
+    """Hypotheses kept while decoding."""
+    max_audio_seconds: float = Field(default=3_600, gt=0, le=86_400)
+    """Longest audio of one request."""
+
+
+class TextSettings(ServerSettings):
+    """Settings of the two language services."""
+
+    concurrency: int = Field(default=2, ge=1, le=64)
+    """Requests worked on at the same time; the engine batches them."""
+    text_model: str = "qwen2.5-coder-1.5b-instruct-q4_k_m"
+    """Model of the manifest that writes."""
+    embedding_model: str = "use-multilingual-v3"
+    """Model of the manifest that compares sentences."""
+    text_context_tokens: int = Field(default=8_192, ge=1_024, le=131_072)
+    """Context of the writing model, shared by the requests worked on at the same time."""
+    max_characters: int = Field(default=50_000, ge=1, le=1_000_000)
+    """Most characters of one request."""
+
+
+class ImageSettings(ServerSettings):
+    """Settings of the image inspection service."""
+
+    max_pixels: int = Field(default=100_000_000, ge=1, le=500_000_000)
+    """Most pixels of one photograph, read from its header before it is decoded."""
+    max_side_px: int = Field(default=20_000, ge=1, le=100_000)
+    """Longest side of one photograph."""

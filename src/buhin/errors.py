@@ -1,0 +1,283 @@
+"""The errors of the house. Each class carries its gRPC code, its reason and its text in two languages.
+
+BuhinError
+├── InvalidInputError                 INVALID_ARGUMENT
+│   ├── MissingFieldError               MISSING_FIELD
+│   ├── InvalidValueError               INVALID_VALUE
+│   ├── OutOfRangeError                 OUT_OF_RANGE
+│   ├── EmptyInputError                 EMPTY_INPUT
+│   ├── InputTooLargeError              INPUT_TOO_LARGE
+│   ├── UnreadableMediaError            UNREADABLE_MEDIA
+│   └── UnsupportedLanguageError        UNSUPPORTED_LANGUAGE
+├── UnavailableError                  UNAVAILABLE
+│   ├── NotReadyError                   NOT_READY
+│   ├── DrainingError                   DRAINING
+│   └── ModelError                      MODEL_UNAVAILABLE
+│       ├── ModelMissingError             MODEL_MISSING
+│       ├── DigestMismatchError           DIGEST_MISMATCH
+│       ├── OfflineError                  OFFLINE
+│       ├── SourceError                   SOURCE_FAILED
+│       └── EngineFailedError             ENGINE_FAILED
+├── QueueFullError                    RESOURCE_EXHAUSTED   QUEUE_FULL
+├── DeadlineExceededError             DEADLINE_EXCEEDED    DEADLINE_EXCEEDED
+├── CancelledError                    CANCELLED            CANCELLED
+├── NotImplementedMethodError         UNIMPLEMENTED        NOT_IMPLEMENTED
+├── UnknownModelError                 NOT_FOUND            UNKNOWN_MODEL
+├── SpecError                         INVALID_ARGUMENT     INVALID_SPEC
+└── InternalError                     INTERNAL             INTERNAL
+
+Raise with the values that the text names: ``raise OutOfRangeError(field="config.min_length_px", value=-1,
+minimum=0, maximum=100000)``. The values travel as ``ErrorInfo.metadata``, so a client rebuilds the same error.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import ClassVar
+
+import grpc
+
+MAX_METADATA_CHARACTERS = 600
+"""A longer value is cut, so that the details of an error stay below 4 KiB."""
+
+
+class BuhinError(Exception):
+    """Any error of the house. ``field`` names the request field at fault, ``retry_after_s`` when a retry may help."""
+
+    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+    reason: ClassVar[str] = "UNKNOWN"
+    text: ClassVar[str] = "{message}"
+    text_ja: ClassVar[str] = "{message}"
+
+    def __init__(self, *, field: str = "", retry_after_s: float | None = None, **values: object) -> None:
+        self.field = field
+        self.retry_after_s = retry_after_s
+        self.metadata = {key: _shorten(str(value)) for key, value in values.items()}
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The text in English."""
+        return self._fill(self.text)
+
+    @property
+    def message_ja(self) -> str:
+        """The text in Japanese."""
+        return self._fill(self.text_ja)
+
+    def _fill(self, template: str) -> str:
+        return template.format_map(defaultdict(lambda: "?", self.metadata, field=self.field))
+
+
+class InvalidInputError(BuhinError):
+    """The request cannot be answered as it is; the same request will fail again."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "INVALID_INPUT"
+
+
+class MissingFieldError(InvalidInputError):
+    """A required field is not set."""
+
+    reason = "MISSING_FIELD"
+    text = "{field} is required"
+    text_ja = "{field} を指定してください"
+
+
+class InvalidValueError(InvalidInputError):
+    """A value is not one of those accepted."""
+
+    reason = "INVALID_VALUE"
+    text = "{field} is {value}; accepted: {accepted}"
+    text_ja = "{field} の値 {value} は使えません。使える値: {accepted}"
+
+
+class OutOfRangeError(InvalidInputError):
+    """A number is not finite, or outside its range."""
+
+    reason = "OUT_OF_RANGE"
+    text = "{field} is {value}; accepted: {minimum} to {maximum}"
+    text_ja = "{field} の値 {value} は範囲外です。範囲: {minimum} から {maximum}"
+
+
+class EmptyInputError(InvalidInputError):
+    """There is nothing to work on."""
+
+    reason = "EMPTY_INPUT"
+    text = "{field} is empty"
+    text_ja = "{field} が空です"
+
+
+class InputTooLargeError(InvalidInputError):
+    """The input is over a limit of the service."""
+
+    reason = "INPUT_TOO_LARGE"
+    text = "{field} has {size} {unit}, more than the limit of {limit}"
+    text_ja = "{field} の大きさ {size} {unit} は上限 {limit} を超えています"
+
+
+class UnreadableMediaError(InvalidInputError):
+    """Bytes are not a whole file of an accepted format."""
+
+    reason = "UNREADABLE_MEDIA"
+    text = "{field} cannot be read ({problem}); accepted: {accepted}"
+    text_ja = "{field} を読み取れません ({problem})。使える形式: {accepted}"
+
+
+class UnsupportedLanguageError(InvalidInputError):
+    """The language, or the direction, is not one of the engine's."""
+
+    reason = "UNSUPPORTED_LANGUAGE"
+    text = "{field} is {value}; accepted: {accepted}"
+    text_ja = "{field} の言語 {value} には対応していません。対応する言語: {accepted}"
+
+
+class UnavailableError(BuhinError):
+    """The service does not answer now; a later try may succeed."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = "UNAVAILABLE"
+    text = "no answer from {address}: {problem}"
+    text_ja = "{address} から応答がありません: {problem}"
+
+
+class NotReadyError(UnavailableError):
+    """The service is still loading its model."""
+
+    reason = "NOT_READY"
+    text = "the service is still loading its model"
+    text_ja = "サービスはモデルを読み込んでいます"
+
+
+class DrainingError(UnavailableError):
+    """The service is stopping."""
+
+    reason = "DRAINING"
+    text = "the service is stopping and takes no more requests"
+    text_ja = "サービスは停止中のため、新しい要求を受け付けません"
+
+
+class ModelError(UnavailableError):
+    """A model cannot be used."""
+
+    reason = "MODEL_UNAVAILABLE"
+    text = "model {model} cannot be used: {problem}"
+    text_ja = "モデル {model} を使えません: {problem}"
+
+
+class ModelMissingError(ModelError):
+    """A model is not in the store."""
+
+    reason = "MODEL_MISSING"
+    text = "model {model} is not in the store; run: buhin models pull {model}"
+    text_ja = "モデル {model} がありません。実行してください: buhin models pull {model}"
+
+
+class DigestMismatchError(ModelError):
+    """A file is not the one that the manifest names."""
+
+    reason = "DIGEST_MISMATCH"
+    text = (
+        "model {model}: {file} has digest {actual}, the manifest says {expected}; "
+        "run: buhin models pull --force {model}"
+    )
+    text_ja = (
+        "モデル {model}: {file} のダイジェスト {actual} が台帳の {expected} と一致しません。"
+        "実行してください: buhin models pull --force {model}"
+    )
+
+
+class OfflineError(ModelError):
+    """A fetch is needed and forbidden."""
+
+    reason = "OFFLINE"
+    text = "model {model} is not in the store and BUHIN_OFFLINE forbids fetching it; import it from a directory source"
+    text_ja = "モデル {model} がありませんが、BUHIN_OFFLINE により取得できません。ディレクトリから取り込んでください"
+
+
+class SourceError(ModelError):
+    """No source of a model could deliver it."""
+
+    reason = "SOURCE_FAILED"
+    text = "model {model}: no source could deliver it: {problem}"
+    text_ja = "モデル {model} をどの取得元からも取得できませんでした: {problem}"
+
+
+class EngineFailedError(ModelError):
+    """The engine could not load its model or did not answer its warm-up."""
+
+    reason = "ENGINE_FAILED"
+    text = "the engine could not start; error {error_id} in the service's log"
+    text_ja = "エンジンを起動できませんでした。サービスのログのエラー {error_id} を確認してください"
+
+
+class QueueFullError(BuhinError):
+    """The service has as much work waiting as it takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "QUEUE_FULL"
+    text = "{waiting} requests are waiting already, the limit; try again later"
+    text_ja = "待ち行列が上限の {waiting} 件に達しています。しばらくしてから再試行してください"
+
+
+class DeadlineExceededError(BuhinError):
+    """The caller's deadline passed."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = "DEADLINE_EXCEEDED"
+    text = "the deadline passed before the answer was ready"
+    text_ja = "期限までに応答できませんでした"
+
+
+class CancelledError(BuhinError):
+    """The caller went away."""
+
+    code = grpc.StatusCode.CANCELLED
+    reason = "CANCELLED"
+    text = "the call was cancelled"
+    text_ja = "呼び出しは取り消されました"
+
+
+class NotImplementedMethodError(BuhinError):
+    """The method is declared and not implemented yet."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
+    reason = "NOT_IMPLEMENTED"
+    text = "{method} is not implemented in this version; the service card lists the methods that are"
+    text_ja = "{method} はこの版では実装されていません。実装済みのメソッドはサービスカードにあります"
+
+
+class UnknownModelError(BuhinError):
+    """The manifest has no such model."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "UNKNOWN_MODEL"
+    text = "there is no model {model} in the manifest; known: {accepted}"
+    text_ja = "モデル {model} は台帳にありません。登録済み: {accepted}"
+
+
+class SpecError(BuhinError):
+    """A pipeline spec is wrong, at a line."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "INVALID_SPEC"
+    text = "{file}:{line}: {problem}"
+    text_ja = "{file}:{line}: {problem}"
+
+
+class InternalError(BuhinError):
+    """A fault of the service. What happened is in its log under the same id, and nowhere else."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = "INTERNAL"
+    text = "internal error {error_id}; give this id to the operator"
+    text_ja = "内部エラー {error_id} が発生しました。この番号を運用担当者に伝えてください"
+
+
+def all_errors(base: type[BuhinError] = BuhinError) -> list[type[BuhinError]]:
+    """The class and all its descendants, depth first."""
+    return [base, *(found for child in base.__subclasses__() for found in all_errors(child))]
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_METADATA_CHARACTERS else text[: MAX_METADATA_CHARACTERS - 1] + "…"

@@ -1,0 +1,7 @@
+"""The runtime that every service shares: build, bind, admit, answer, drain."""
+
+from buhin.serving.application import Application
+from buhin.serving.server import Server, run
+from buhin.serving.worker import Worker
+
+__all__ = ["Application", "Server", "Worker", "run"]
