@@ -56,8 +56,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             async with self._around(method, context) as call:
                 response: Message = await behaviour(request, context)
-                return self._with_provenance(response, call)
-            raise AssertionError("unreachable: the context manager aborts the call")
+            return self._with_provenance(response, call)
 
         async def answer_stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
             async with self._around(method, context) as call:

@@ -27,7 +27,7 @@ _INFO_SERVICE = catalogue_pb2.DESCRIPTOR.services_by_name["ServiceInfoService"].
 
 
 class Server(Generic[E]):
-    """A service that listens. Use as an async context manager: bound on entry, drained on exit.
+    """A service that listens, as an async context manager: bound on entry (OSError where it cannot), drained on exit.
 
     Health is honest: NOT_SERVING until the engine has answered its warm-up, and again from the first moment of
     draining. It is answered on the service's port and on a port of its own.
@@ -64,6 +64,7 @@ class Server(Generic[E]):
         )
         side = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, side)
+        self._servers = [main, side]
         self.address = await self._bind(main, self._application.port)
         self.health_address = await self._bind(side, self._application.health_port)
         self._starting = asyncio.create_task(self._start())
@@ -102,18 +103,22 @@ class Server(Generic[E]):
         try:
             bound = server.add_insecure_port(f"{self._settings.host}:{port}")
         except RuntimeError as error:
-            raise SystemExit(
+            for bound_before in self._servers:
+                await bound_before.stop(0)
+            raise OSError(
                 f"cannot listen on {self._settings.host}:{port}: is it in use? Set BUHIN_PORT and BUHIN_HEALTH_PORT."
             ) from error
         await server.start()
-        self._servers.append(server)
         return f"{self._settings.host}:{bound}"
 
 
 def run(application: Application[Any]) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     configure_logging(application.settings.log_level, application.card.function)
-    asyncio.run(_serve(application))
+    try:
+        asyncio.run(_serve(application))
+    except OSError as error:
+        raise SystemExit(str(error)) from error
 
 
 async def _serve(application: Application[Any]) -> None:
