@@ -37,8 +37,8 @@ from typing import ClassVar
 
 import grpc
 
-MAX_METADATA_CHARACTERS = 600
-"""A longer value is cut, so that the details of an error stay below 4 KiB."""
+MAX_VALUE_BYTES = 400
+"""A longer value is cut, in UTF-8, so that the details of an error stay below 4 KiB."""
 
 
 class BuhinError(Exception):
@@ -280,4 +280,7 @@ def all_errors(base: type[BuhinError] = BuhinError) -> list[type[BuhinError]]:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= MAX_METADATA_CHARACTERS else text[: MAX_METADATA_CHARACTERS - 1] + "…"
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= MAX_VALUE_BYTES:
+        return encoded.decode()
+    return encoded[: MAX_VALUE_BYTES - 3].decode("utf-8", "ignore") + "…"

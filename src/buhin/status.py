@@ -31,7 +31,7 @@ def encode(error: errors.BuhinError) -> status_pb2.Status:
         error_details_pb2.LocalizedMessage(locale="ja", message=error.message_ja),
     ]
     if error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, reason=error.reason)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if error.retry_after_s is not None:
         delay = Duration()

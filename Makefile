@@ -1,0 +1,54 @@
+# buhin: `make demo` shows it, `make test` proves it. Needs Linux, Python 3.11 or newer and a package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint proto-check protos samples clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed ## Run both pipelines on the sample input: environment, models, services, results in out/
+	@$(BIN)/buhin models pull
+	@$(BIN)/python scripts/demo.py
+
+test: lint proto-check ## Run every check and every test
+	$(BIN)/buhin models pull
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src services scripts tests
+
+proto-check: $(VENV)/.installed-dev ## Lint the protos, compare them with the last release and the committed stubs with them
+	scripts/check_protos.sh
+	PYTHON=$(BIN)/python scripts/generate_stubs.sh --check
+
+protos: $(VENV)/.installed-dev ## Write the Python stubs anew from protos/
+	PYTHON=$(BIN)/python scripts/generate_stubs.sh
+
+samples: $(VENV)/.installed-dev ## Make the sample meeting and the sample photographs anew
+	$(BIN)/pip install --quiet -e '.[samples]'
+	$(BIN)/python -m samples.meeting.make
+	$(BIN)/python -m samples.concrete.make
+
+clean: ## Remove the environment and everything made by the project here (not the models)
+	rm -rf $(VENV) out build .buhin .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "buhin needs Python 3.11 or newer: make PYTHON=python3.11 …" >&2; exit 1; }
+	@echo "creating the environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
+	@echo "installing (about a minute)"
+	@$(BIN)/pip install --quiet -e '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/pip
+	@echo "installing with the tools of development (about a minute)"
+	@$(BIN)/pip install --quiet -e '.[all,dev]'
+	@touch $@ $(VENV)/.installed
