@@ -7,6 +7,7 @@ all processes together, so that shared pages count once).
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import csv
 import os
@@ -24,10 +25,9 @@ from rich.panel import Panel
 from rich.table import Table
 
 from buhin.cli.supervisor import Supervisor
-from buhin.config import PORTS, ClientSettings
+from buhin.config import PORTS
 
 ROOT = Path(__file__).parent.parent
-OUT = ROOT / "out"
 
 console = Console()
 
@@ -58,9 +58,9 @@ class PeakMemory:
 
 
 @contextlib.contextmanager
-def services() -> Iterator[dict[str, str]]:
+def services(logs: Path) -> Iterator[dict[str, str]]:
     """The four services, running; yields the environment in which clients find them."""
-    with Supervisor(list(PORTS), ports="free", log_dir=OUT / "logs") as running:
+    with Supervisor(list(PORTS), ports="free", log_dir=logs) as running:
         with console.status("starting the services") as status:
             running.wait_until_serving(
                 timeout_s=120,
@@ -78,7 +78,9 @@ def pipeline(name: str, source: Path, out: Path, environment: dict[str, str]) ->
     console.rule(f"[bold]{name}")
     command = ["pipeline", "run", f"pipelines/{name}.yaml", os.fspath(source), "--out", os.fspath(out), "--fresh"]
     console.print(f"$ buhin {' '.join(command)}", style="dim")
-    subprocess.run([Path(sys.executable).with_name("buhin"), *command], env=os.environ | environment, cwd=ROOT, check=True)
+    subprocess.run(
+        [Path(sys.executable).with_name("buhin"), *command], env=os.environ | environment, cwd=ROOT, check=True
+    )
 
 
 def show_meeting(folder: Path) -> None:
@@ -102,22 +104,22 @@ def show_cracks(folder: Path) -> None:
 
 def main() -> None:
     """Run the demo."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, default=ROOT / "out", help="folder of the results (default: out)")
+    out: Path = options.parse_args().out
     began = time.monotonic()
     memory = PeakMemory()
-    OUT.mkdir(exist_ok=True)
-    with services() as environment:
-        os.environ["BUHIN_STATE_DIR"] = os.environ.get("BUHIN_STATE_DIR", str(ROOT / ClientSettings().state_dir))
-        pipeline("meeting_minutes", Path("samples/meeting/meeting.flac"), OUT / "meeting", environment)
-        show_meeting(OUT / "meeting")
-        pipeline("crack_survey", Path("samples/concrete"), OUT / "cracks", environment)
-        show_cracks(OUT / "cracks")
+    with services(out / "logs") as environment:
+        pipeline("meeting_minutes", Path("samples/meeting/meeting.flac"), out / "meeting", environment)
+        show_meeting(out / "meeting")
+        pipeline("crack_survey", Path("samples/concrete"), out / "cracks", environment)
+        show_cracks(out / "cracks")
     console.rule("[bold]done")
-    for path in sorted(OUT.glob("*/*")):
-        if path.parent.name != "logs":
-            console.print(f"  {path.relative_to(ROOT)}  [dim]{path.stat().st_size:,} bytes")
+    for path in sorted(path for folder in ("meeting", "cracks") for path in (out / folder).iterdir()):
+        console.print(f"  {path}  [dim]{path.stat().st_size:,} bytes")
     elapsed, peak = time.monotonic() - began, memory.stop() / 2**30
     console.print(f"{elapsed:.0f} s from start to stop; {peak:.2f} GiB of memory at the peak, all processes together")
-    console.print("look at [bold]out/cracks/report.html[/] and [bold]out/meeting/meeting.html[/] in a browser")
+    console.print(f"open [bold]{out}/cracks/report.html[/] and [bold]{out}/meeting/meeting.html[/] in a browser")
 
 
 if __name__ == "__main__":
