@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from buhin.config import Settings
+from buhin.models.store import ModelStore
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -14,3 +17,12 @@ def shared_data() -> Path | None:
     """Real recordings, photographs and parallel sentences beside the checkout; None where there are none."""
     folder = ROOT.parent / "shared" / "data"
     return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def store() -> ModelStore:
+    """The model store with every model of the manifest, pulled once a machine."""
+    found = ModelStore.from_settings(Settings())
+    for model_id in found.ids:
+        found.pull(model_id)
+    return found

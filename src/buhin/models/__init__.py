@@ -1,0 +1,1 @@
+"""The model store: models by digest, from sources in order."""
