@@ -81,7 +81,7 @@ class Installed:
 
 
 class Index:
-    """The package index that pip is set up for, with its mirrors and proxies. Packages are unpacked, never installed."""
+    """The package index that pip is set up for, mirrors and proxies too. Packages are unpacked, never installed."""
 
     name = "package index"
     fetches = True
