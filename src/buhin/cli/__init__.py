@@ -1,0 +1,1 @@
+"""The command line: one module a noun. At import time these modules load nothing but typer."""
