@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
-from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from buhin.client.connection import AsyncConnection, Connection
@@ -79,7 +78,7 @@ def calls(
     """A client method that takes what ``build`` takes and calls ``method`` with the request it builds."""
 
     @functools.wraps(build)
-    def call(self: Client, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> R:
         answer: R = self.connection.unary(method, build(*args, **kwargs), timeout_s=self.timeout_s)
         return answer
 
@@ -88,11 +87,11 @@ def calls(
 
 def calls_async(
     build: Callable[P, Message], method: MethodDescriptor, response: type[R]
-) -> Callable[Concatenate[AsyncClient, P], Awaitable[R]]:
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, R]]:
     """The async twin of ``calls``."""
 
     @functools.wraps(build)
-    async def call(self: AsyncClient, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
         answer: R = await self.connection.unary(method, build(*args, **kwargs), timeout_s=self.timeout_s)
         return answer
 
@@ -104,12 +103,13 @@ def read(media: bytes | Path) -> bytes:
     return media.read_bytes() if isinstance(media, Path) else media
 
 
-def enum_value(enum: EnumTypeWrapper[Any], prefix: str, name: str, field: str) -> Any:
-    """The value of an enum that a caller names without its prefix, for example ``extractive``.
+def enum_value(enum: EnumDescriptor, name: str, field: str) -> Any:
+    """The value of an enum that a caller names without its prefix, for example ``extractive`` of ``Method``.
 
     Raises InvalidValueError with the accepted names.
     """
-    names = {full.removeprefix(prefix).lower(): value for full, value in enum.items() if value}
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    names = {value.name.removeprefix(prefix).lower(): value.number for value in enum.values if value.number}
     if name.lower() not in names:
         raise InvalidValueError(field=field, value=name, accepted=", ".join(names))
     return names[name.lower()]

@@ -29,7 +29,7 @@ def recognize_request(
     raw = raw_sample_rate_hertz != 0
     config = speech_pb2.RecognitionConfig(
         language_code=language,
-        task=enum_value(speech_pb2.Task, "TASK_", task, "config.task"),
+        task=enum_value(speech_pb2.DESCRIPTOR.enum_types_by_name["Task"], task, "config.task"),
         encoding=speech_pb2.AUDIO_ENCODING_LINEAR16 if raw else speech_pb2.AUDIO_ENCODING_UNSPECIFIED,
         sample_rate_hertz=raw_sample_rate_hertz,
         audio_channel_count=raw_channels if raw else 0,

@@ -24,16 +24,19 @@ def summarize_request(
     ``method`` is ``extractive`` (sentences of the text) or ``abstractive`` (new sentences, each cited); ``style`` is
     ``paragraph`` or ``bullets``; at most one of the two lengths; languages are BCP-47, ``source`` detected when empty.
     """
-    return summarize_pb2.SummarizeRequest(
+    request = summarize_pb2.SummarizeRequest(
         text=text,
-        method=enum_value(summarize_pb2.Method, "METHOD_", method, "method"),
-        style=enum_value(summarize_pb2.Style, "STYLE_", style, "style"),
-        max_characters=max_characters,
-        max_sentences=max_sentences,
+        method=enum_value(summarize_pb2.DESCRIPTOR.enum_types_by_name["Method"], method, "method"),
+        style=enum_value(summarize_pb2.DESCRIPTOR.enum_types_by_name["Style"], style, "style"),
         source_language_code=source,
         target_language_code=target,
         query=query,
     )
+    if max_characters is not None:
+        request.max_characters = max_characters
+    if max_sentences is not None:
+        request.max_sentences = max_sentences
+    return request
 
 
 class SummarizeClient(Client):
