@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -78,12 +79,28 @@ def message_dict(message: Message) -> dict[str, Any]:
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
-def print_json(value: Message | object) -> None:
-    """Print a message, or anything of plain types, as JSON."""
-    from google.protobuf.message import Message
+def print_json(value: object) -> None:
+    """Print plain types as JSON."""
+    write_text(json.dumps(value, ensure_ascii=False, indent=2), None)
 
-    plain = message_dict(value) if isinstance(value, Message) else value
-    sys.stdout.write(json.dumps(plain, ensure_ascii=False, indent=2) + "\n")
+
+def write_json(message: Message, out: Path | None) -> None:
+    """Print a message as JSON, or write it to a file."""
+    write_text(json.dumps(message_dict(message), ensure_ascii=False, indent=2), out)
+
+
+def write_text(text: str, out: Path | None) -> None:
+    """Print a result, or write it to a file."""
+    if out is None:
+        sys.stdout.write(text + "\n")
+    else:
+        out.write_text(text + "\n", encoding="utf-8")
+        note(str(out))
+
+
+def note(text: str) -> None:
+    """Say something beside the result, on standard error."""
+    console(stderr=True).print(text, style="dim", markup=False)
 
 
 @contextmanager
@@ -101,10 +118,10 @@ def working(text: str) -> Iterator[None]:
 
 
 def print_review(review: Review) -> None:
-    """Print why a person should look, when they should."""
+    """Say why a person should look, when they should, on standard error."""
     if not review.recommended:
         return
-    out = console()
+    out = console(stderr=True)
     out.print(say("[bold yellow]A person should look at this:[/]", "[bold yellow]人による確認をお勧めします:[/]"))
     for reason in review.reasons:
         subject = f" {reason.subject}" if reason.subject else ""

@@ -1,0 +1,262 @@
+"""`buhin transcribe|translate|summarize|inspect|services`: each function on files, and what runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from buhin.cli import output
+
+if TYPE_CHECKING:
+    from buhin.image_inspect.v1.image_inspect_pb2 import InspectResponse
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
+To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Language of the result, BCP-47.")]
+From = Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Language of the input; detected when empty.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Deadline of a call.")]
+Out = Annotated[Path | None, typer.Option("--output", "-o", help="Write the result there instead of printing it.")]
+TextFile = Annotated[str, typer.Argument(metavar="FILE", help="A UTF-8 text file; - for standard input.")]
+
+
+def transcribe(
+    file: Annotated[Path, typer.Argument(help="A WAV, FLAC, MP3, M4A or OGG file.")],
+    language: Annotated[str, typer.Option(help="Spoken language, BCP-47; detected when empty.")] = "",
+    to_english: Annotated[bool, typer.Option("--to-english", help="Write down in English what is said.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="Also the times of each word.")] = False,
+    vad: Annotated[bool, typer.Option(help="Skip parts without a voice.")] = True,
+    hotword: Annotated[list[str] | None, typer.Option(help="A word that is likely to be spoken; repeatable.")] = None,
+    out: Out = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Transcribe a recording."""
+    from buhin.client import SpeechClient
+
+    with output.reported(), output.working(f"{file.name}"), SpeechClient(timeout_s=timeout) as client:
+        answer = client.recognize(
+            file,
+            language=language,
+            task="translate" if to_english else "transcribe",
+            word_offsets=words,
+            voice_activity_detection=vad,
+            hotwords=hotword or (),
+        )
+    if as_json:
+        output.write_json(answer, out)
+        return
+    lines = [f"{_clock(segment.start_offset)}  {segment.text}" for segment in answer.segments]
+    for number, segment in enumerate(answer.segments):
+        lines[number] += "".join(f"\n    {_clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words)
+    output.write_text("\n".join(lines) or output.say("(nothing was said)", "(発話はありませんでした)"), out)
+    output.note(
+        output.say(
+            f"language {answer.language_code} ({answer.language_confidence:.0%}), "
+            f"{answer.audio_duration.ToTimedelta().total_seconds():.0f} s of audio",
+            f"言語 {answer.language_code} ({answer.language_confidence:.0%})、"
+            f"音声 {answer.audio_duration.ToTimedelta().total_seconds():.0f} 秒",
+        )
+    )
+    output.print_review(answer.review)
+
+
+def translate(
+    to: To,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A UTF-8 text file; - for standard input.")] = "",
+    text: Annotated[str, typer.Option(help="A text instead of a file.")] = "",
+    source: From = "",
+    out: Out = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Translate a text."""
+    from buhin.client import TranslateClient
+
+    with output.reported():
+        content = text or _text(file)
+        with output.working(f"→ {to}"), TranslateClient(timeout_s=timeout) as client:
+            answer = client.translate_text([content], target=to, source=source)
+    if as_json:
+        output.write_json(answer, out)
+        return
+    output.write_text(answer.translations[0].translated_text, out)
+    output.print_review(answer.review)
+
+
+def summarize(
+    file: TextFile,
+    method: Annotated[str, typer.Option(help="extractive or abstractive.")] = "extractive",
+    style: Annotated[str, typer.Option(help="paragraph or bullets.")] = "paragraph",
+    max_characters: Annotated[int | None, typer.Option(help="At most so many characters.")] = None,
+    max_sentences: Annotated[int | None, typer.Option(help="At most so many sentences.")] = None,
+    query: Annotated[str, typer.Option(help="What the reader wants to know.")] = "",
+    source: From = "",
+    to: To = "",
+    out: Out = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Summarize a text. Every sentence says how well the source supports it."""
+    from buhin.client import SummarizeClient
+
+    if max_characters is not None and max_sentences is not None:
+        raise typer.BadParameter("give --max-characters or --max-sentences, not both")
+    with output.reported():
+        content = _text(file)
+        with output.working(method), SummarizeClient(timeout_s=timeout) as client:
+            answer = client.summarize(
+                content,
+                method=method,
+                style=style,
+                max_characters=max_characters,
+                max_sentences=max_sentences,
+                source=source,
+                target=to,
+                query=query,
+            )
+    if as_json:
+        output.write_json(answer, out)
+        return
+    output.write_text(answer.summary, out)
+    for sentence in answer.sentences:
+        if not sentence.supported:
+            output.note(output.say("not supported by the text: ", "本文に裏付けがありません: ") + sentence.text)
+    output.print_review(answer.review)
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG, TIFF or WebP photographs.")],
+    gsd: Annotated[
+        float | None, typer.Option("--gsd", metavar="MM", help="Ground sampling distance: millimetres a pixel.")
+    ] = None,
+    min_length: Annotated[float | None, typer.Option(metavar="PX", help="Leave out shorter cracks.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the photographs with the cracks drawn there.")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the masks there.")] = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find and measure the cracks in photographs."""
+    from buhin.client import ImageInspectClient
+
+    answers = []
+    with output.reported(), ImageInspectClient(timeout_s=timeout) as client:
+        for file in files:
+            with output.working(file.name):
+                answer = client.inspect(
+                    file,
+                    ground_sampling_distance_mm=gsd,
+                    min_length_px=min_length,
+                    include_overlay=overlay is not None,
+                    include_mask=mask is not None,
+                )
+            for folder, image in ((overlay, answer.overlay_png), (mask, answer.mask_png)):
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / f"{file.stem}.png").write_bytes(image)
+            answer.ClearField("overlay_png")
+            answer.ClearField("mask_png")
+            answers.append(answer)
+            if not as_json:
+                _print_cracks(file.name, answer)
+    if as_json:
+        plain = [{"file": str(file)} | output.message_dict(a) for file, a in zip(files, answers, strict=True)]
+        output.print_json(plain)
+
+
+def services(as_json: AsJson = False) -> None:
+    """Show the services: whether they serve, and their cards. Exit status 1 when one does not serve."""
+    from buhin.client.catalogue import service_info
+    from buhin.common.v1 import common_pb2
+    from buhin.config import PORTS, ClientSettings
+    from buhin.errors import BuhinError
+
+    found: dict[str, common_pb2.ServiceInfo | BuhinError] = {}
+    with output.reported():
+        settings = ClientSettings()
+        for function in PORTS:
+            try:
+                found[function] = service_info(function, settings=settings)
+            except BuhinError as error:
+                found[function] = error
+    serving = [
+        isinstance(info, common_pb2.ServiceInfo) and info.state == common_pb2.SERVICE_STATE_SERVING
+        for info in found.values()
+    ]
+    if as_json:
+        output.print_json(
+            {
+                function: {"address": settings.address(function)}
+                | ({"error": str(info)} if isinstance(info, BuhinError) else output.message_dict(info))
+                for function, info in found.items()
+            }
+        )
+    else:
+        for function, info in found.items():
+            _print_service(function, settings.address(function), info)
+    if not all(serving):
+        raise typer.Exit(1)
+
+
+def _print_service(function: str, address: str, info: Any) -> None:
+    from buhin.common.v1 import common_pb2
+    from buhin.errors import BuhinError
+
+    console = output.console()
+    if isinstance(info, BuhinError):
+        console.print(f"[bold]{function}[/]  {address}  [red]{output.say('not reachable', '応答なし')}[/]")
+        return
+    state = common_pb2.ServiceState.Name(info.state).removeprefix("SERVICE_STATE_")
+    colour = "green" if state == "SERVING" else "yellow"
+    console.print(f"[bold]{function}[/]  {address}  [{colour}]{state}[/]  {info.service_version}  {info.engine}")
+    console.print(f"  {output.say(info.title.en, info.title.ja)}", markup=False)
+    if info.state_detail.en:
+        console.print(f"  {output.say(info.state_detail.en, info.state_detail.ja)}", markup=False)
+    for model in info.models:
+        loaded = output.say("loaded", "読込済") if model.loaded else output.say("not loaded", "未読込")
+        console.print(f"  {model.model.model_id} ({model.role}): {loaded}", markup=False)
+    missing = [method.method for method in info.methods if not method.implemented]
+    if missing:
+        console.print(f"  {output.say('not implemented', '未実装')}: {', '.join(missing)}")
+    for limit in info.known_limits:
+        console.print(f"  [dim]· {output.say(limit.en, limit.ja)}[/]")
+
+
+def _print_cracks(name: str, answer: InspectResponse) -> None:
+    from rich.table import Table
+
+    from buhin.image_inspect.v1 import image_inspect_pb2
+
+    scaled = answer.HasField("ground_sampling_distance_mm")
+    unit = "mm" if scaled else "px"
+    words = (("crack", "ひび割れ"), ("length", "長さ"), ("mean width", "平均幅"), ("max width", "最大幅"))
+    table = Table(title=f"{name}  {answer.width_px}×{answer.height_px}", title_justify="left")
+    for n, word in enumerate(words):
+        table.add_column(output.say(*word) + (f" ({unit})" if n else ""), justify="right" if n else "left")
+    table.add_column(output.say("severity", "区分"))
+    table.add_column(output.say("confidence", "確信度"), justify="right")
+    for crack in answer.cracks:
+        lengths = (getattr(crack, f"{part}_{unit}") for part in ("length", "mean_width", "max_width"))
+        severity = image_inspect_pb2.Severity.Name(crack.severity).removeprefix("SEVERITY_").lower()
+        severity = "" if severity == "unspecified" else severity
+        table.add_row(crack.crack_id, *(f"{v:.2f}" for v in lengths), severity, f"{crack.confidence:.2f}")
+    output.console().print(table if answer.cracks else f"{name}: {output.say('no cracks', 'ひび割れなし')}")
+    output.print_review(answer.review)
+
+
+def _text(file: str) -> str:
+    if not file:
+        raise typer.BadParameter("give a FILE, - for standard input, or --text")
+    data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def _clock(offset: Any) -> str:
+    seconds = offset.ToTimedelta().total_seconds()
+    return f"{int(seconds // 60):02}:{seconds % 60:04.1f}"

@@ -1,0 +1,54 @@
+"""The command line `buhin`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from buhin.cli import functions, models, pipeline, up
+
+app = typer.Typer(
+    name="buhin",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="buhin: small AI functions as gRPC services. / 小さな AI 機能の部品集。",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from buhin import __version__
+
+        typer.echo(f"buhin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of the whole program."""
+
+
+app.command()(up.up)
+app.command()(functions.services)
+app.command()(functions.transcribe)
+app.command()(functions.translate)
+app.command()(functions.summarize)
+app.command()(functions.inspect)
+app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
