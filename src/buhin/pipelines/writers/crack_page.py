@@ -1,0 +1,103 @@
+"""The report of a crack survey: one HTML file with the photographs, the cracks drawn on them, and what to check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from buhin.errors import RunError
+from buhin.pipelines.results import Item, Job
+from buhin.pipelines.writers.base import Need, file_writer
+from buhin.pipelines.writers.cracks import INSPECTIONS, figures, reasons
+from buhin.pipelines.writers.exif import position, preview
+from buhin.pipelines.writers.pages import render
+
+PAGE_BYTES = 3_300_000
+"""Budget of all previews together, before base64; the page stays below 5 MB."""
+MAX_POINTS = 250
+"""Points of a drawn line; a longer one is thinned out."""
+
+SEVERITIES = {
+    "WIDE": ("Wide", "大", "1 mm or more", "1 mm 以上"),
+    "MODERATE": ("Moderate", "中", "0.2 to 1 mm", "0.2 mm 以上 1 mm 未満"),
+    "HAIRLINE": ("Hairline", "微細", "below 0.2 mm", "0.2 mm 未満"),
+    "UNKNOWN": ("Not judged", "未判定", "scale unknown", "縮尺不明"),
+}
+"""Severity to its names and its range of mean widths, in English and Japanese, most serious first."""
+
+
+@file_writer("crack_report", Need("photos", INSPECTIONS))
+def crack_report(job: Job) -> bytes:
+    """The report. Lengths are in millimetres where every photograph has a scale, in pixels otherwise."""
+    result = job.results["photos"]
+    budget = PAGE_BYTES // max(1, len(result.items))
+    photos = [_photo(number, item, answer, budget) for number, (item, answer) in enumerate(result.answers(), 1)]
+    cracks = [crack for photo in photos for crack in photo["cracks"]]
+    unit = "mm" if photos and all(photo["scale_mm"] is not None for photo in photos) else "px"
+    counts = Counter(crack["severity"] for crack in cracks)
+    return render(
+        "crack_report.html.j2",
+        job,
+        photos=photos,
+        cracks=cracks,
+        failed=result.failures(),
+        unit=unit,
+        severities=SEVERITIES,
+        counts=counts,
+        total_length=sum(crack[f"length_{unit}"] for crack in cracks),
+        widest=max(cracks, key=lambda crack: crack[f"max_width_{unit}"], default=None),
+        to_review=[photo for photo in photos if photo["review"]],
+    )
+
+
+def _photo(number: int, item: Item, answer: Any, budget: int) -> dict[str, Any]:
+    if item.source is None:
+        raise RunError(run=item.label, problem="crack_report takes a step that runs for each of the input files")
+    image = item.source.bytes
+    cracks = []
+    for index, crack in enumerate(answer.cracks):
+        lines = [_points(branch.points) for branch in crack.branches]
+        cracks.append(
+            {
+                **figures(crack),
+                "anchor": f"p{number}-{crack.crack_id}",
+                "photo": item.label,
+                "photo_number": number,
+                "lines": lines,
+                "tag": _tag(crack, answer.width_px, answer.height_px),
+                "stroke_px": max(crack.mean_width_px, max(answer.width_px, answer.height_px) / 320),
+                "reasons": reasons(answer, index),
+            }
+        )
+    return {
+        "number": number,
+        "name": item.label,
+        "width_px": answer.width_px,
+        "height_px": answer.height_px,
+        "scale_mm": answer.ground_sampling_distance_mm if answer.HasField("ground_sampling_distance_mm") else None,
+        "area_ratio": answer.summary.area_ratio,
+        "cracks": cracks,
+        "reasons": reasons(answer, None),
+        "review": answer.review.recommended,
+        "warnings": list(answer.warnings),
+        "position": position(image),
+        "preview": preview(image, side_px=1400, max_bytes=budget * 9 // 10),
+        "thumbnail": preview(image, side_px=360, max_bytes=budget // 10),
+    }
+
+
+def _points(points: Any) -> str:
+    step = -(-len(points) // MAX_POINTS)
+    kept = [*points[:-1:step], points[-1]] if len(points) > 1 else list(points)
+    return " ".join(f"{point.x_px:.0f},{point.y_px:.0f}" for point in kept)
+
+
+def _tag(crack: Any, width_px: int, height_px: int) -> tuple[float, float]:
+    """Where the crack's identifier is written: at the upper end of its longest branch, inside the photograph."""
+    points = crack.branches[0].points if crack.branches else []
+    if not points:
+        return 0.0, 0.0
+    top = min((points[0], points[-1]), key=lambda point: point.y_px)
+    margin_px = max(width_px, height_px) / 30
+    x_px = min(max(top.x_px, margin_px), width_px - 2 * margin_px)
+    return round(x_px, 1), round(min(max(top.y_px, margin_px), height_px - margin_px), 1)

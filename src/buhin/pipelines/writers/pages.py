@@ -1,0 +1,53 @@
+"""HTML pages: one file each, nothing loaded from outside, every text in Japanese and English."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from buhin.pipelines.results import Job
+
+
+def render(template: str, job: Job, **context: Any) -> bytes:
+    """Fill a template of this package. Everything is escaped."""
+    environment = Environment(
+        loader=PackageLoader("buhin.pipelines"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["t"] = both
+    text = environment.get_template(template).render(job=job, services=services(job), **context)
+    return re.sub(r"\n\s*\n+", "\n", text).encode()
+
+
+def both(en: str, ja: str) -> Markup:
+    """A text in both languages; the page shows one of them."""
+    return Markup('<span class="t" lang="ja">{}</span><span class="t" lang="en">{}</span>').format(
+        escape(ja), escape(en)
+    )
+
+
+def services(job: Job) -> list[dict[str, Any]]:
+    """The services that answered, each with its models and the requests that it answered."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for label, provenance in job.provenances():
+        p: Any = provenance
+        models = tuple((model.model_id, model.digest) for model in p.models)
+        key = (p.service, p.service_version, p.engine, p.engine_version, models)
+        entry = found.setdefault(
+            key,
+            {
+                "service": p.service,
+                "version": p.service_version,
+                "engine": f"{p.engine} {p.engine_version}".strip(),
+                "models": models,
+                "requests": [],
+            },
+        )
+        entry["requests"].append((label, p.request_id))
+    return list(found.values())
