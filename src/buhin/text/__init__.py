@@ -1,0 +1,1 @@
+"""What the language services share: sentences, languages, embeddings, generators."""

@@ -1,0 +1,102 @@
+"""Text generation by llama.cpp in this process, with continuous batching over its slots."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import urllib.request
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import xllamacpp
+
+from buhin.engine import LoadedModel, Stop
+from buhin.errors import InputTooLargeError
+from buhin.models.store import Model
+from buhin.text.generator import Generation, Message
+
+_TEMPLATE_TOKENS = 32
+"""Tokens that the chat template may add to a message."""
+
+
+class LlamaGenerator:
+    """A Generator on a GGUF model. ``context_tokens`` are shared out to ``slots`` requests at a time."""
+
+    name = "llama.cpp"
+
+    def __init__(
+        self, model: Model, *, context_tokens: int, slots: int, threads: int, role: str = "text generation"
+    ) -> None:
+        params = xllamacpp.CommonParams()
+        params.model.path = str(model.main)
+        params.n_ctx = context_tokens
+        params.n_parallel = slots
+        params.kv_unified = False
+        params.cpuparams.n_threads = threads
+        params.cpuparams_batch.n_threads = threads
+        params.offline = True
+        params.ui = False
+        # The library opens a port on loopback; a key that only this object knows closes it to others.
+        self._key = secrets.token_hex(32)
+        params.api_keys = [self._key]
+        params.verbosity = 0
+        self._server = xllamacpp.Server(params)
+        self.context_tokens = context_tokens // slots
+        self.version = version("xllamacpp")
+        self.model: LoadedModel = model.loaded(role)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text. Asks the library's own port, since its binding has no call for it."""
+        request = urllib.request.Request(  # noqa: S310 - our own server on loopback
+            f"{self._server.listening_address}/tokenize",
+            data=json.dumps({"content": text}).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+            return len(json.load(answer)["tokens"])
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        stop: Stop,
+        json_schema: dict[str, Any] | None = None,
+    ) -> Generation:
+        """Write with temperature 0. See Generator.generate."""
+        stop.check()
+        prompt_tokens = sum(self.count_tokens(message.content) + _TEMPLATE_TOKENS for message in messages)
+        if prompt_tokens + max_tokens > self.context_tokens:
+            raise InputTooLargeError(
+                field="text", size=prompt_tokens + max_tokens, unit="tokens", limit=self.context_tokens
+            )
+        request: dict[str, Any] = {
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "stream": True,
+        }
+        if json_schema is not None:
+            request["response_format"] = {"type": "json_schema", "json_schema": {"schema": json_schema}}
+        parts: list[str] = []
+        reasons: list[str] = []
+        self._server.handle_chat_completions(request, _collect(parts, reasons, stop))
+        stop.check()
+        return Generation("".join(parts), finished=reasons[-1:] == ["stop"])
+
+    def close(self) -> None:
+        """Free the model."""
+        del self._server
+
+
+def _collect(parts: list[str], reasons: list[str], stop: Stop) -> Callable[[dict[str, Any]], bool]:
+    def on_chunk(chunk: dict[str, Any]) -> bool:
+        """Take the next characters; True ends the generation."""
+        for choice in chunk.get("choices", []):
+            parts.append(choice["delta"].get("content") or "")
+            if choice["finish_reason"]:
+                reasons.append(choice["finish_reason"])
+        return stop.is_set()
+
+    return on_chunk
