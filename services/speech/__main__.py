@@ -1,0 +1,37 @@
+"""The speech service: ``python -m services.speech``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from buhin.catalogue.card import ServiceCard
+from buhin.config import SpeechSettings
+from buhin.models.store import ModelStore
+from buhin.serving import Application, run
+from buhin.speech.v1 import speech_pb2_grpc
+from services.speech.engine import SpeechEngine
+from services.speech.engines.faster_whisper import ROLE, FasterWhisperEngine
+from services.speech.servicer import SpeechServicer
+
+
+def application(settings: SpeechSettings) -> Application[SpeechEngine]:
+    """The service as the runtime runs it."""
+
+    def load() -> SpeechEngine:
+        model = ModelStore.from_settings(settings).open(settings.speech_model)
+        return FasterWhisperEngine(
+            model, threads=settings.threads, workers=settings.concurrency, beam_size=settings.speech_beam_size
+        )
+
+    return Application(
+        card=ServiceCard.load(Path(__file__).with_name("card.yaml")),
+        settings=settings,
+        models={settings.speech_model: ROLE},
+        load=load,
+        servicer=lambda worker: SpeechServicer(worker, settings),
+        register=speech_pb2_grpc.add_SpeechServiceServicer_to_server,
+    )
+
+
+if __name__ == "__main__":
+    run(application(SpeechSettings()))

@@ -1,0 +1,193 @@
+"""Speech recognition by Whisper (Radford et al. 2022, arXiv:2212.04356) on CTranslate2, with the Silero detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import ctranslate2  # type: ignore[import-untyped]  # it ships no types
+import faster_whisper
+import numpy as np
+from faster_whisper.vad import VadOptions, get_speech_timestamps
+from numpy.typing import NDArray
+
+from buhin.engine import LoadedModel, Stop
+from buhin.models.store import Model
+from services.speech.engine import Options, Segment, Span, Transcription, Word
+
+ROLE = "speech recognition"
+
+_RATE = 16_000
+_HOTWORD_TOKENS = 96
+"""Of the decoder's 448 tokens; 223 are for the text before, and what is left must hold the text of a window."""
+_TEMPERATURES = (0.0, 0.2, 0.4, 0.6)
+"""Tried in order while a window looks wrong (repeats itself, or is improbable)."""
+_VOICE = 0.5
+_FAINT_VOICE = 0.3
+"""Probabilities of the voice detector: with a voice, and without voice activity detection not surely without one."""
+_PART_S = 300.0
+_UNHEARD_S = 1.5
+"""A voice of at least this length without any text is reported."""
+_NO_SPEECH = 0.5
+_HARDLY_SPOKEN = 0.2
+"""More probably no speech than this, and less confident than that: invented."""
+_BCP47 = {"jw": "jv"}
+"""Codes of Whisper that are not BCP-47."""
+
+
+class FasterWhisperEngine:
+    """A Whisper model in int8 on the CPU. ``threads`` for each of ``workers`` requests at the same time."""
+
+    name = "faster-whisper"
+    version = faster_whisper.__version__
+
+    def __init__(self, model: Model, *, threads: int, workers: int, beam_size: int) -> None:
+        self.models: Sequence[LoadedModel] = (model.loaded(ROLE),)
+        self._beam_size = beam_size
+        self._whisper = faster_whisper.WhisperModel(
+            str(model.path),
+            device="cpu",
+            compute_type="int8",
+            cpu_threads=threads,
+            num_workers=workers,
+            local_files_only=True,
+        )
+        known = self._whisper.hf_tokenizer.token_to_id
+        codes = [code for code in self._whisper.supported_languages if known(f"<|{code}|>") is not None]
+        self._codes = {_BCP47.get(code, code): code for code in codes}
+        self.languages: Sequence[str] = sorted(self._codes)
+
+    def warm_up(self) -> None:
+        """Decode a second of silence, with both models."""
+        silence = np.zeros(_RATE, np.float32)
+        get_speech_timestamps(silence, VadOptions())
+        segments, _ = self._whisper.transcribe(silence, language="en", beam_size=1, temperature=0)
+        list(segments)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._whisper.model.unload_model()
+
+    def recognize(self, samples: NDArray[np.float32], options: Options, stop: Stop) -> Transcription:
+        """Recognize; what is said where there is no voice is never decoded, or left out."""
+        detect = options.voice_activity_detection
+        voices = _voices(samples, _VOICE)
+        audible = voices if detect else _voices(samples, _FAINT_VOICE)
+        stop.check()
+        if not audible:
+            return Transcription(
+                segments=(),
+                language=options.language or "",
+                language_probability=1.0 if options.language else 0.0,
+                speech_s=0.0 if detect else len(samples) / _RATE,
+            )
+        hotwords = self._fitting(options.hotwords)
+        language = self._codes[options.language] if options.language else None
+        probability = 1.0
+        speech_s = 0.0
+        kept: list[Segment] = []
+        removed: list[Segment] = []
+        ctranslate2.set_random_seed(0)
+        for part in parts(audible, len(samples) / _RATE):
+            found, info = self._whisper.transcribe(
+                samples[int(part.start_s * _RATE) : int(part.end_s * _RATE)],
+                language=language,
+                task=options.task.value,
+                beam_size=self._beam_size,
+                temperature=_TEMPERATURES,
+                word_timestamps=True,
+                vad_filter=detect,
+                vad_parameters=VadOptions(threshold=_VOICE),
+                hotwords="、".join(hotwords) or None,
+            )
+            if language is None:
+                language, probability = info.language, float(info.language_probability)
+            speech_s += float(info.duration_after_vad)
+            for piece in found:
+                stop.check()
+                segment = _segment(piece, part, kept[-1].end_s if kept else 0.0)
+                if any(letter.isalnum() for letter in segment.text):
+                    (removed if is_invented(segment, audible) else kept).append(segment)
+        return Transcription(
+            segments=tuple(kept),
+            language=_BCP47.get(language or "", language or ""),
+            language_probability=probability,
+            speech_s=speech_s,
+            removed=tuple(removed),
+            unheard=tuple(
+                gap for voice in voices for gap in gaps(voice, kept) if gap.end_s - gap.start_s >= _UNHEARD_S
+            ),
+            hotwords_used=len(hotwords),
+        )
+
+    def _fitting(self, hotwords: Sequence[str]) -> Sequence[str]:
+        """The first hotwords that the decoder has room for, without what it would read as a control token."""
+        words = [" ".join(word.replace("<|", " ").split()) for word in hotwords]
+        encode = self._whisper.hf_tokenizer.encode
+        while words and len(encode("、".join(words), add_special_tokens=False).ids) > _HOTWORD_TOKENS:
+            words.pop()
+        return words
+
+
+def _voices(samples: NDArray[np.float32], threshold: float) -> list[Span]:
+    """Where there is a voice, with 0.2 s around it; pauses of less than half a second belong to it."""
+    options = VadOptions(
+        threshold=threshold,
+        min_speech_duration_ms=100,
+        max_speech_duration_s=_PART_S / 2,
+        min_silence_duration_ms=500,
+        speech_pad_ms=200,
+    )
+    return [Span(voice["start"] / _RATE, voice["end"] / _RATE) for voice in get_speech_timestamps(samples, options)]
+
+
+def parts(voices: Sequence[Span], audio_s: float) -> list[Span]:
+    """The audio, cut in the pauses between voices, so that each part is as long as may be but below five minutes.
+
+    Whisper's features of a whole hour would take 4 GB. A voice longer than that is a part of its own.
+    """
+    cuts = [0.0]
+    for before, after in pairwise(voices):
+        if after.end_s - cuts[-1] > _PART_S:
+            cuts.append((before.end_s + after.start_s) / 2)
+    return [Span(start, end) for start, end in pairwise([*cuts, audio_s])]
+
+
+def _segment(piece: faster_whisper.transcribe.Segment, part: Span, earliest_s: float) -> Segment:
+    """Ours from theirs, with times from the beginning of the audio that keep order and stay inside the part."""
+    clock = earliest_s
+
+    def tick(seconds: float) -> float:
+        nonlocal clock
+        clock = float(min(max(part.start_s + seconds, clock), part.end_s))
+        return clock
+
+    start, words = tick(piece.start), []
+    for word in piece.words:
+        span = tick(word.start), tick(word.end)
+        if text := word.word.strip():
+            words.append(Word(*span, text, float(word.probability)))
+    return Segment(
+        start_s=words[0].start_s if words else start,
+        end_s=words[-1].end_s if words else tick(piece.end),
+        text=piece.text.strip(),
+        confidence=float(np.mean([word.confidence for word in words]) if words else np.exp(piece.avg_logprob)),
+        no_speech_probability=float(piece.no_speech_prob),
+        compression_ratio=float(piece.compression_ratio),
+        words=tuple(words),
+    )
+
+
+def is_invented(segment: Segment, voices: Sequence[Span]) -> bool:
+    """Whether a segment lies where there is no voice, or is improbable in every respect."""
+    if not any(voice.start_s < segment.end_s and segment.start_s < voice.end_s for voice in voices):
+        return True
+    return segment.no_speech_probability > _NO_SPEECH and segment.confidence < _HARDLY_SPOKEN
+
+
+def gaps(voice: Span, segments: Sequence[Segment]) -> list[Span]:
+    """What the segments, in order, leave of a stretch."""
+    inside = [segment for segment in segments if segment.start_s < voice.end_s and voice.start_s < segment.end_s]
+    starts = [voice.start_s, *(segment.end_s for segment in inside)]
+    ends = [*(segment.start_s for segment in inside), voice.end_s]
+    return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
