@@ -116,8 +116,9 @@ class _Checker:
                 continue
             kind = self._document.text(keys["type"].value, "type")
             if kind not in PARAMETER_TYPES:
-                known = ", ".join(PARAMETER_TYPES)
+                members[name] = Type(UNKNOWN)
                 if kind is not None:
+                    known = ", ".join(PARAMETER_TYPES)
                     self._document.report(keys["type"].value, f"parameter {name} has type {kind}; accepted: {known}")
                 continue
             default = scalar(keys["default"].value) if "default" in keys else None
@@ -148,7 +149,9 @@ class _Checker:
         if step_id is None:
             return
         response = types.of_message(method.output_type)
-        self._scope[step_id] = response.list() if "for_each" in keys else response
+        if "for_each" in keys:
+            response = response.list() if for_each is not None else Type(UNKNOWN)
+        self._scope[step_id] = response
         self._spec.steps[step_id] = Step(step_id, method, request, for_each, timeout)
 
     def _timeout(self, node: yaml.Node) -> float | None:

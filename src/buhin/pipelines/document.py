@@ -113,7 +113,10 @@ def scalar(node: yaml.Node) -> str | int | float | bool | None:
     """The value of a single value as YAML reads it; None for null and for anything else."""
     if not isinstance(node, yaml.ScalarNode):
         return None
-    value = yaml.safe_load(yaml.serialize(node, Dumper=yaml.SafeDumper))
+    try:
+        value = yaml.constructor.SafeConstructor().construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        return None
     return value if isinstance(value, str | int | float | bool) else None
 
 

@@ -43,6 +43,8 @@ class StepResult:
 
     step: str
     items: tuple[Item, ...]
+    each: bool
+    """Whether the step is called for each element of a list."""
 
     @property
     def answer(self) -> Any:
@@ -81,3 +83,23 @@ class Job:
             for item, answer in result.answers()
             if "provenance" in answer.DESCRIPTOR.fields_by_name
         ]
+
+
+class Scope(Mapping[str, Any]):
+    """What references see: the given values by name, and the answers of steps, read when they are asked for."""
+
+    def __init__(self, given: Mapping[str, Any], results: Mapping[str, StepResult]) -> None:
+        self._given = given
+        self._results = results
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._given:
+            return self._given[name]
+        result = self._results[name]
+        return [answer for _, answer in result.answers()] if result.each else result.answer
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._given, *self._results])
+
+    def __len__(self) -> int:
+        return len(self._given) + len(self._results)

@@ -7,6 +7,7 @@ Each run has a database of its own, so opening one can never start another. DBOS
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
@@ -33,7 +34,7 @@ from buhin.errors import (
 from buhin.pipelines import inputs
 from buhin.pipelines.references import UNSET, value_of
 from buhin.pipelines.request import fill
-from buhin.pipelines.results import Failure, Item, Job, StepResult
+from buhin.pipelines.results import Failure, Item, Job, Scope, StepResult
 from buhin.pipelines.runs import FORMAT, Run, Stored, find_or_create, write_whole
 from buhin.pipelines.spec import Spec, Step
 from buhin.pipelines.types import function_of
@@ -98,29 +99,6 @@ def run(
         return _Execution(spec, found, values, current, settings, out, on_progress, retry_delays_s).run()
 
 
-class _Scope(Mapping[str, Any]):
-    """The values that references see. Answers are read from the run's folder when they are asked for."""
-
-    def __init__(self, given: Mapping[str, Any], results: Mapping[str, StepResult], spec: Spec) -> None:
-        self._given = given
-        self._results = results
-        self._spec = spec
-
-    def __getitem__(self, name: str) -> Any:
-        if name in self._given:
-            return self._given[name]
-        result = self._results[name]
-        if self._spec.steps[name].for_each is not None:
-            return [answer for _, answer in result.answers()]
-        return result.answer
-
-    def __iter__(self) -> Any:
-        return iter([*self._given, *self._results])
-
-    def __len__(self) -> int:
-        return len(self._given) + len(self._results)
-
-
 class _Execution:
     """One process's work on a run."""
 
@@ -158,6 +136,7 @@ class _Execution:
         with ExitStack() as stack:
             for function in {function_of(step.method) for step in self._spec.steps.values()}:
                 self._connections[function] = stack.enter_context(Connection(function, settings=self._settings))
+            logging.getLogger("dbos").handlers = [logging.NullHandler()]  # else DBOS writes to standard error itself
             DBOS(
                 config={
                     "name": "buhin-pipelines",
@@ -167,6 +146,7 @@ class _Execution:
                     "log_level": "CRITICAL",
                     "enable_otlp": False,
                     "use_listen_notify": False,
+                    "notification_listener_polling_interval_sec": 0.1,
                 }
             )
             try:
@@ -212,7 +192,7 @@ class _Execution:
         self._outcome.set_result(Report(self._run, outputs, self._results, self._reused))
 
     def _step(self, step: Step) -> StepResult:
-        scope = _Scope(self._given, self._results, self._spec)
+        scope = Scope(self._given, self._results)
         elements = [None] if step.for_each is None else list(value_of(step.for_each, scope))
         items: list[Item] = []
         failed = reused = 0
@@ -233,11 +213,11 @@ class _Execution:
             reused += not called
             self._on_progress(Progress(step.id, index + 1, len(elements), failed, reused))
         self._reused += reused
-        return StepResult(step.id, tuple(items))
+        return StepResult(step.id, tuple(items), each=step.for_each is not None)
 
     def _item(self, step: Step, element: Any, index: int, kept: dict[str, str]) -> Item:
         source = element if isinstance(element, inputs.InputFile) else self._source
-        label = "" if step.for_each is None else source.name if source is not None else str(index + 1)
+        label = element.name if isinstance(element, inputs.InputFile) else str(index + 1) if step.for_each else ""
         if "reason" in kept:
             return Item(label, source, Failure(**kept), lambda: None)
         message_class = message_factory.GetMessageClass(step.method.output_type)
@@ -245,12 +225,12 @@ class _Execution:
 
     def _call(self, step: Step, index: int, item: Mapping[str, Any]) -> dict[str, str]:
         request = message_factory.GetMessageClass(step.method.input_type)()
-        fill(request, step.request, _Scope({**self._given, **item}, self._results, self._spec))
+        fill(request, step.request, Scope({**self._given, **item}, self._results))
         position = list(self._spec.steps).index(step.id) + 1
         request_id = f"{self._run.id.removeprefix(f'{self._spec.name}-')}.{position}.{index + 1}"
         try:
             response = self._answer(step, request, request_id)
-        except (UnavailableError, QueueFullError, CancelledError, NotImplementedMethodError, RunError) as error:
+        except (UnavailableError, QueueFullError, CancelledError, NotImplementedMethodError) as error:
             raise self._stopped(step, error) from error
         except BuhinError as error:
             if step.for_each is None:

@@ -34,11 +34,11 @@ SEGMENTS = (
 CRACKS = ([(0.1, 0.2), (0.35, 0.35), (0.5, 0.4), (0.9, 0.55)], [(0.6, 0.9), (0.7, 0.6), (0.72, 0.5)])
 """Lines of the cracks that every photograph has, as shares of its width and height."""
 
-Answers = {
-    "speech": (speech_pb2, speech_pb2_grpc, "SpeechService", "Recognize"),
-    "summarize": (summarize_pb2, summarize_pb2_grpc, "SummarizeService", "Summarize"),
-    "translate": (translate_pb2, translate_pb2_grpc, "TranslateService", "TranslateText"),
-    "image_inspect": (image_inspect_pb2, image_inspect_pb2_grpc, "ImageInspectService", "Inspect"),
+METHODS = {
+    "speech": (speech_pb2_grpc, "SpeechService", "Recognize"),
+    "summarize": (summarize_pb2_grpc, "SummarizeService", "Summarize"),
+    "translate": (translate_pb2_grpc, "TranslateService", "TranslateText"),
+    "image_inspect": (image_inspect_pb2_grpc, "ImageInspectService", "Inspect"),
 }
 
 
@@ -158,7 +158,7 @@ class Fleet:
     """The services. ``calls`` holds the function of every call made; ``hook`` runs before each answer."""
 
     state_dir: Path
-    functions: tuple[str, ...] = tuple(Answers)
+    functions: tuple[str, ...] = tuple(METHODS)
     hook: Callable[[str, int], None] = lambda function, number: None
     calls: list[str] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
@@ -195,9 +195,8 @@ class Fleet:
     @property
     def settings(self) -> ClientSettings:
         """Settings of a client of the fleet."""
-        return ClientSettings(
-            state_dir=self.state_dir, **{f"{name}_address": address for name, address in self.addresses.items()}
-        )
+        addresses: dict[str, Any] = {f"{name}_address": address for name, address in self.addresses.items()}
+        return ClientSettings(state_dir=self.state_dir, **addresses)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -209,7 +208,7 @@ class Fleet:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def _application(self, function: str, port: int) -> Application[Engine]:
-        pb2, pb2_grpc, service, method = Answers[function]
+        pb2_grpc, service, method = METHODS[function]
         answer = {"speech": recognize, "summarize": summarize, "translate": translate, "image_inspect": inspect}
         text = Localized(en="known answers", ja="決まった答え")
 

@@ -21,7 +21,7 @@ def response_json(job: Job) -> bytes:
     Bytes fields are left out.
     """
     result = job.results["answer"]
-    if len(result.items) == 1 and not result.items[0].label:
+    if not result.each:
         content: object = _plain(result.answer)
     else:
         content = [
