@@ -97,11 +97,14 @@ class _Checker:
             elif text is not None and text != "file":
                 self._document.report(entry.value, f"input.kind is {text!r}; accepted: file, files")
         suffixes = []
-        for element in self._document.sequence(keys["suffixes"].value, "input.suffixes") if "suffixes" in keys else ():
+        elements = self._document.sequence(keys["suffixes"].value, "input.suffixes") if "suffixes" in keys else []
+        for element in elements:
             suffix = self._document.text(element, "a suffix")
             if suffix is not None and not re.fullmatch(r"\.[a-z0-9]+", suffix):
                 self._document.report(element, f"suffix {suffix!r} must be a dot and lower-case letters or digits")
             suffixes.append(suffix or "")
+        if "suffixes" in keys and isinstance(keys["suffixes"].value, yaml.SequenceNode) and not elements:
+            self._document.report(keys["suffixes"].value, "input.suffixes needs at least one suffix")
         self._spec.input = InputRule(kind, tuple(suffixes))
         self._scope["input"] = FILE if kind == "file" else Type("input", members={"files": FILE.list()})
 

@@ -128,7 +128,8 @@ def find_or_create(
         began=_now(),
     )
     run = Run(state_dir / "runs" / record.run, record)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    run.folder.mkdir(mode=0o700, exist_ok=True)  # it holds what was said and seen
     run.save()
     return run
 

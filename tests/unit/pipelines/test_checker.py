@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from buhin.errors import SpecError
 from buhin.pipelines.checker import load
@@ -76,6 +79,30 @@ def test_what_is_no_pipeline_at_all(content: bytes, message: str, tmp_path: Path
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert "cannot be read" in problems_of(tmp_path / "none.yaml")[0].message
+
+
+VALUES = st.sampled_from(
+    [
+        "", "3", "-1", "1e400", ".nan", "true", "[]", "{}", "[a]", "{a: b}", "!foo x", "!!binary x", "2026-99-99", "&a x",
+        "*a", "? x", "${", "${a}", "${a[]}", "${input}", "${input.bytes}", "${transcribe}", "9" * 5000, "{? [a]: b}", "|",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(number=st.integers(0, len(RIGHT.splitlines()) - 1), value=VALUES | st.text(max_size=12), as_item=st.booleans())
+def test_whatever_stands_there_is_a_problem_at_a_line_or_right(number: int, value: str, as_item: bool) -> None:
+    lines = RIGHT.splitlines()
+    lines[number] = (
+        lines[number].partition("-")[0] + f"- {value}" if as_item else f"{lines[number].partition(':')[0]}: {value}"
+    )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "spec.yaml"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        try:
+            load(path)
+        except ExceptionGroup as group:
+            assert all(isinstance(error, SpecError) for error in group.exceptions)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.yaml")), ids=lambda path: path.stem)
