@@ -83,8 +83,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 VALUES = st.sampled_from(
     [
-        "", "3", "-1", "1e400", ".nan", "true", "[]", "{}", "[a]", "{a: b}", "!foo x", "!!binary x", "2026-99-99", "&a x",
-        "*a", "? x", "${", "${a}", "${a[]}", "${input}", "${input.bytes}", "${transcribe}", "9" * 5000, "{? [a]: b}", "|",
+        "", "3", "-1", "1e400", ".nan", "true", "[]", "{}", "[a]", "{a: b}", "!foo x", "!!binary x", "2026-99-99",
+        "&a x", "*a", "? x", "${", "${a}", "${a[]}", "${input}", "${input.bytes}", "${transcribe}", "9" * 5000,
+        "{? [a]: b}", "|",
     ]
 )  # fmt: skip
 
