@@ -32,8 +32,9 @@ def crack_report(job: Job) -> bytes:
     result = job.results["photos"]
     budget = PAGE_BYTES // max(1, len(result.items))
     photos = [_photo(number, item, answer, budget) for number, (item, answer) in enumerate(result.answers(), 1)]
-    cracks = [crack for photo in photos for crack in photo["cracks"]]
     unit = "mm" if photos and all(photo["scale_mm"] is not None for photo in photos) else "px"
+    cracks = [crack for photo in photos for crack in photo["cracks"]]
+    cracks.sort(key=lambda crack: -crack[f"max_width_{unit}"])
     counts = Counter(crack["severity"] for crack in cracks)
     return render(
         "crack_report.html.j2",
@@ -45,8 +46,8 @@ def crack_report(job: Job) -> bytes:
         severities=SEVERITIES,
         counts=counts,
         total_length=sum(crack[f"length_{unit}"] for crack in cracks),
-        widest=max(cracks, key=lambda crack: crack[f"max_width_{unit}"], default=None),
         to_review=[photo for photo in photos if photo["review"]],
+        checks=_checks(photos),
     )
 
 
@@ -84,6 +85,20 @@ def _photo(number: int, item: Item, answer: Any, budget: int) -> dict[str, Any]:
         "preview": preview(image, side_px=1400, max_bytes=budget * 9 // 10),
         "thumbnail": preview(image, side_px=360, max_bytes=budget // 10),
     }
+
+
+def _checks(photos: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[tuple[str, str]]]:
+    """What to check: each reason as its code and its texts, with the names and the anchors of what it is about."""
+    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for photo in photos:
+        about = [(photo["name"], f"p{photo['number']}", photo["reasons"])]
+        about += [
+            (f"{photo['name']} {crack['crack_id']}", crack["anchor"], crack["reasons"]) for crack in photo["cracks"]
+        ]
+        for name, anchor, why in about:
+            for reason in why:
+                found.setdefault((reason.code, reason.message, reason.message_ja), []).append((name, anchor))
+    return found
 
 
 def _points(points: Any) -> str:
