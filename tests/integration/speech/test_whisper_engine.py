@@ -50,11 +50,24 @@ def test_long_audio_is_recognized_in_parts_that_fit_together(
     assert in_parts.speech_s == pytest.approx(whole.speech_s, abs=3)
 
 
-def test_recognition_ends_when_nobody_waits(engine: FasterWhisperEngine) -> None:
-    stop = Stop()
-    stop.set()
+class Impatient(Stop):
+    """Somebody who leaves after the second look."""
+
+    looks = 0
+
+    def check(self) -> None:
+        """Count, and leave."""
+        self.looks += 1
+        if self.looks == 2:
+            self.set()
+        super().check()
+
+
+def test_recognition_ends_at_the_next_segment_when_nobody_waits(engine: FasterWhisperEngine) -> None:
+    stop = Impatient()
     with pytest.raises(CancelledError):
         engine.recognize(meeting()[: 12 * RATE], Options(language="ja"), stop)
+    assert stop.looks == 2
 
 
 def test_the_engine_offers_the_languages_that_its_model_knows(engine: FasterWhisperEngine) -> None:
