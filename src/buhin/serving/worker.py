@@ -78,7 +78,7 @@ class Worker(Generic[E]):
 
         Raises NotReadyError, DrainingError, a ModelError or QueueFullError at once, and whatever the work raises.
         """
-        engine = self._ready_engine()
+        engine = self.ready_engine()
         waiting = self._admitted - self._concurrency
         if waiting >= self._queue_size:
             retry_after_s = max(0.1, self._mean_work_s * (self._admitted + 1) / self._concurrency)
@@ -119,7 +119,8 @@ class Worker(Generic[E]):
         if self.engine is not None:
             self.engine.close()
 
-    def _ready_engine(self) -> E:
+    def ready_engine(self) -> E:
+        """The engine. Raises NotReadyError, DrainingError or the ModelError that keeps it from serving."""
         if self.state is State.DRAINING:
             raise DrainingError
         if self.failure is not None:

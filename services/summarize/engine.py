@@ -1,0 +1,94 @@
+"""What a summarization engine does."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Protocol
+
+from buhin import engine
+from buhin.text.sentences import Span
+
+NO_SPACES = {"ja", "zh", "th"}
+"""Languages whose sentences stand side by side without a space."""
+
+
+class Method(enum.Enum):
+    """How to summarize."""
+
+    EXTRACTIVE = enum.auto()
+    ABSTRACTIVE = enum.auto()
+
+
+class Style(enum.Enum):
+    """Form of the summary."""
+
+    PARAGRAPH = enum.auto()
+    BULLETS = enum.auto()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is wanted. Languages are without region; exactly one of the two lengths is set."""
+
+    method: Method
+    style: Style
+    source: str
+    target: str
+    max_characters: int | None = None
+    max_sentences: int | None = None
+    query: str = ""
+
+    def lay_out(self, sentences: list[str]) -> str:
+        """The sentences as one text in the style that is wanted."""
+        if self.style is Style.BULLETS:
+            return "\n".join(f"- {sentence}" for sentence in sentences)
+        return ("" if self.target in NO_SPACES else " ").join(sentences)
+
+    def fits(self, sentences: list[str]) -> bool:
+        """Whether the sentences stay within the length."""
+        if self.max_sentences is not None:
+            return len(sentences) <= self.max_sentences
+        return self.max_characters is None or len(self.lay_out(sentences)) <= self.max_characters
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A place of the source and its similarity to the sentence, -1 to 1."""
+
+    span: Span
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of the summary and what it stands on, best first.
+
+    ``support`` is 0 to 1; ``foreign_numbers`` are numbers of the sentence that the source does not have; ``finished``
+    is False when it was cut at the engine's limit.
+    """
+
+    text: str
+    citations: tuple[Citation, ...]
+    support: float
+    foreign_numbers: frozenset[str] = frozenset()
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The sentences in order. ``injections`` are places of the source that look like instructions to the engine;
+    ``dropped`` counts sentences that were written and had no room.
+    """
+
+    sentences: tuple[Sentence, ...]
+    model_ids: tuple[str, ...]
+    injections: tuple[Span, ...] = ()
+    dropped: int = 0
+
+
+class SummarizeEngine(engine.Engine, Protocol):
+    """Shortens texts."""
+
+    def summarize(self, text: str, options: Options, stop: engine.Stop) -> Summary:
+        """Summarize. Raises CancelledError soon after ``stop`` is set, OutOfRangeError where no sentence fits."""

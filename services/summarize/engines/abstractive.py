@@ -1,0 +1,141 @@
+"""Summaries that a language model writes, part by part, each sentence cited to the source.
+
+A small model copies when it is given a whole text and summarizes well when it is given one thing at a time. So the text
+is cut into topics, the ones that matter most are kept, and the model writes the point of each. That also bounds the
+prompt, whatever the length of the text, and spreads the summary over all of it.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from buhin.engine import Stop
+from buhin.text.checks import LARGEST_WRITTEN_OUT, numbers, spelled_numbers
+from buhin.text.embeddings import SentenceEncoder, Vectors
+from buhin.text.generator import Generator
+from buhin.text.sentences import Span, split
+from services.summarize.engine import NO_SPACES, Citation, Options, Sentence, Summary
+from services.summarize.engines import prompts
+from services.summarize.engines.ranking import by_marginal_relevance, relevance, topics
+
+_CHARACTERS_A_SENTENCE = {True: 45, False: 110}
+"""Length of a written sentence to plan with, for languages without spaces and for others."""
+_TOPIC_SENTENCES, _TOPIC_CHARACTERS = 5, 600
+_MAX_TOKENS = 200
+_SMALL_TALK = 0.8
+"""Cosine similarity from which a sentence counts as small talk."""
+_SPELLED_OUT = {"ja", "en", "zh"}
+"""Languages whose small numbers are known when they are written as words."""
+_CITATIONS, _CITATION_MARGIN = 3, 0.15
+
+
+@dataclass(frozen=True)
+class _Source:
+    text: str
+    spans: list[Span]
+    vectors: Vectors
+
+
+def summarize(
+    text: str, options: Options, generator: Generator, encoder: SentenceEncoder, pool: ThreadPoolExecutor, stop: Stop
+) -> Summary:
+    """Write a sentence for each topic that matters. What looks like an instruction is not shown to the model."""
+    everything = split(text)
+    injections = tuple(span for span in everything if prompts.looks_like_an_instruction(span.of(text)))
+    spans = [span for span in everything if span not in injections]
+    model_ids = (generator.model.model_id, encoder.model.model_id)
+    if not spans:
+        return Summary((), model_ids, injections)
+    source = _matter(_Source(text, spans, encoder.encode([span.of(text) for span in spans])), encoder)
+    stop.check()
+    runs, order = _plan(source, options, encoder)
+    written = list(pool.map(lambda run: _write(source, run, options, generator, stop), runs))
+    stop.check()
+    parts = [
+        _sentences(each, finished, run, source, options, encoder)
+        for (each, finished), run in zip(written, runs, strict=True)
+    ]
+    kept, dropped = _within(parts, order, options)
+    return Summary(tuple(sentence for n in sorted(kept) for sentence in parts[n]), model_ids, injections, dropped)
+
+
+def _matter(source: _Source, encoder: SentenceEncoder) -> _Source:
+    """The source without thanks and the like, unless there is nothing else."""
+    talk = (source.vectors @ encoder.encode(prompts.SMALL_TALK).T).max(axis=1)
+    kept = [i for i in range(len(talk)) if talk[i] < _SMALL_TALK]
+    return _Source(source.text, [source.spans[i] for i in kept], source.vectors[kept]) if kept else source
+
+
+def _plan(source: _Source, options: Options, encoder: SentenceEncoder) -> tuple[list[range], list[int]]:
+    """The topics to write about, in the order of the text, and their positions, the most important first."""
+    wanted = options.max_sentences or max(
+        1, (options.max_characters or 0) // _CHARACTERS_A_SENTENCE[options.target in NO_SPACES]
+    )
+    runs = topics(
+        source.vectors,
+        [span.end - span.start for span in source.spans],
+        count=wanted,
+        max_parts=_TOPIC_SENTENCES,
+        max_length=_TOPIC_CHARACTERS,
+    )
+    means = np.stack([source.vectors[run.start : run.stop].mean(axis=0) for run in runs])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    query = encoder.encode([options.query]) if options.query else None
+    order = by_marginal_relevance(means, relevance(means, query))[:wanted]
+    places = sorted(order)
+    return [runs[n] for n in places], [places.index(n) for n in order]
+
+
+def _write(source: _Source, run: range, options: Options, generator: Generator, stop: Stop) -> tuple[str, bool]:
+    part = "\n".join(source.spans[i].of(source.text) for i in run)
+    written = generator.generate(prompts.to_write(part, options.source), max_tokens=_MAX_TOKENS, stop=stop)
+    if options.target == options.source:
+        return written.text, written.finished
+    translated = generator.generate(
+        prompts.to_translate(" ".join(written.text.split()), options.source, options.target),
+        max_tokens=_MAX_TOKENS,
+        stop=stop,
+    )
+    return translated.text, written.finished and translated.finished
+
+
+def _sentences(
+    written: str, finished: bool, run: range, source: _Source, options: Options, encoder: SentenceEncoder
+) -> list[Sentence]:
+    texts = [span.of(written).removeprefix("- ").removeprefix("・") for span in split(written)]
+    topic = " ".join(source.spans[i].of(source.text) for i in run)
+    topic_vector = encoder.encode([topic])[0]
+    known = numbers(topic, least=0) | spelled_numbers(topic)
+    least = (
+        0
+        if options.source == options.target or {options.source, options.target} <= _SPELLED_OUT
+        else LARGEST_WRITTEN_OUT
+    )
+    sentences = []
+    for n, (text, vector) in enumerate(zip(texts, encoder.encode(texts), strict=True)):
+        similarities = source.vectors @ vector
+        best = float(similarities.max())
+        cited = [int(i) for i in np.argsort(-similarities)[:_CITATIONS] if similarities[i] >= best - _CITATION_MARGIN]
+        sentences.append(
+            Sentence(
+                text,
+                tuple(Citation(source.spans[i], float(similarities[i])) for i in cited),
+                support=max(0.0, best, float(topic_vector @ vector)),
+                foreign_numbers=frozenset(numbers(text, least=least) - known),
+                finished=finished or n + 1 < len(texts),
+            )
+        )
+    return sentences
+
+
+def _within(parts: list[list[Sentence]], order: list[int], options: Options) -> tuple[set[int], int]:
+    """The parts that fit, the most important first, and how many sentences had no room."""
+    kept: set[int] = set()
+    for n in order:
+        texts = [sentence.text for i in sorted(kept | {n}) for sentence in parts[i]]
+        if options.fits(texts):
+            kept.add(n)
+    return kept, sum(len(parts[n]) for n in range(len(parts)) if n not in kept)

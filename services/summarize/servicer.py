@@ -1,0 +1,148 @@
+"""Proto to domain and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from buhin.common.v1 import common_pb2
+from buhin.config import TextSettings
+from buhin.errors import (
+    InvalidValueError,
+    NotImplementedMethodError,
+    OutOfRangeError,
+    UnsupportedLanguageError,
+)
+from buhin.review import Notice, review, warnings
+from buhin.serving import Worker
+from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
+from buhin.text.checks import require_length, require_text
+from buhin.text.languages import NAMES, detect, normalize
+from services.summarize.engine import Method, Options, Sentence, Style, SummarizeEngine
+from services.summarize.reasons import reasons, supported
+
+DEFAULT_CHARACTERS = 400
+CHARACTERS = (20, 10_000)
+SENTENCES = (1, 100)
+MAX_QUERY_CHARACTERS = 500
+
+_METHODS = {
+    summarize_pb2.METHOD_UNSPECIFIED: Method.EXTRACTIVE,
+    summarize_pb2.METHOD_EXTRACTIVE: Method.EXTRACTIVE,
+    summarize_pb2.METHOD_ABSTRACTIVE: Method.ABSTRACTIVE,
+}
+_STYLES = {
+    summarize_pb2.STYLE_UNSPECIFIED: Style.PARAGRAPH,
+    summarize_pb2.STYLE_PARAGRAPH: Style.PARAGRAPH,
+    summarize_pb2.STYLE_BULLETS: Style.BULLETS,
+}
+
+
+class SummarizeServicer(summarize_pb2_grpc.SummarizeServiceServicer):
+    """Answers with an engine. StreamSummarize is not implemented yet, as the card says."""
+
+    def __init__(self, worker: Worker[SummarizeEngine], settings: TextSettings) -> None:
+        self._worker = worker
+        self._max_characters = settings.max_characters
+
+    async def Summarize(  # noqa: N802 - the name is the proto's
+        self, request: summarize_pb2.SummarizeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> summarize_pb2.SummarizeResponse:
+        """Summarize one text."""
+        text = request.text
+        require_length(len(text), self._max_characters, "text")
+        require_text(text, "text")
+        options = _options(request)
+        summary = await self._worker.run(lambda engine, stop: engine.summarize(text, options, stop))
+        response = summarize_pb2.SummarizeResponse(
+            summary=options.lay_out([sentence.text for sentence in summary.sentences]),
+            sentences=[_sentence(sentence) for sentence in summary.sentences],
+            source_language_code=options.source,
+            target_language_code=options.target,
+            review=review(reasons(text, summary, options)),
+            warnings=warnings(_notices(request)),
+        )
+        engine = self._worker.engine
+        for model in engine.models if engine else ():
+            if model.model_id in summary.model_ids:
+                response.provenance.models.add(model_id=model.model_id, digest=model.digest)
+        return response
+
+    def StreamSummarize(  # noqa: N802 - the name is the proto's
+        self, request: summarize_pb2.SummarizeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[summarize_pb2.StreamSummarizeResponse]:
+        """Is marked as not implemented on the card; the runtime answers before this."""
+        raise NotImplementedMethodError(method="buhin.summarize.v1.SummarizeService/StreamSummarize")
+
+
+def _options(request: summarize_pb2.SummarizeRequest) -> Options:
+    if request.method not in _METHODS:
+        accepted = ", ".join(summarize_pb2.Method.keys())
+        raise InvalidValueError(field="method", value=request.method, accepted=accepted)
+    if request.style not in _STYLES:
+        raise InvalidValueError(field="style", value=request.style, accepted=", ".join(summarize_pb2.Style.keys()))
+    if request.query:
+        require_length(len(request.query), MAX_QUERY_CHARACTERS, "query")
+        require_text(request.query, "query")
+    method = _METHODS[request.method]
+    source = _language(request.source_language_code, "source_language_code")
+    target = _language(request.target_language_code, "target_language_code")
+    if not source:
+        candidates = detect(request.text)
+        source = candidates[0].language if candidates else "en"
+    if method is Method.EXTRACTIVE and target not in ("", source):
+        raise UnsupportedLanguageError(
+            field="target_language_code", value=target, accepted=f"{source} (METHOD_EXTRACTIVE keeps the language)"
+        )
+    length = request.WhichOneof("length")
+    for field, bounds in (("max_characters", CHARACTERS), ("max_sentences", SENTENCES)):
+        value = getattr(request, field)
+        if length == field and not bounds[0] <= value <= bounds[1]:
+            raise OutOfRangeError(field=field, value=value, minimum=bounds[0], maximum=bounds[1])
+    return Options(
+        method=method,
+        style=_STYLES[request.style],
+        source=source,
+        target=target or source,
+        max_characters=None if length == "max_sentences" else request.max_characters or DEFAULT_CHARACTERS,
+        max_sentences=request.max_sentences if length == "max_sentences" else None,
+        query=request.query,
+    )
+
+
+def _language(code: str, field: str) -> str:
+    language = normalize(code)
+    if language and language not in NAMES:
+        raise UnsupportedLanguageError(field=field, value=code, accepted=", ".join(NAMES))
+    return language
+
+
+def _notices(request: summarize_pb2.SummarizeRequest) -> list[Notice]:
+    wanted = request.max_characters or DEFAULT_CHARACTERS
+    if request.WhichOneof("length") != "max_sentences" and len(request.text) <= wanted:
+        return [
+            Notice(
+                "SHORT_TEXT",
+                "the text is not longer than the summary may be",
+                "本文は要約の上限の長さを超えていません",
+                "text",
+            )
+        ]
+    return []
+
+
+def _sentence(sentence: Sentence) -> summarize_pb2.SummarySentence:
+    return summarize_pb2.SummarySentence(
+        text=sentence.text,
+        citations=[
+            summarize_pb2.Citation(
+                span=common_pb2.TextSpan(start_char=citation.span.start, end_char=citation.span.end),
+                similarity=citation.similarity,
+            )
+            for citation in sentence.citations
+        ],
+        support_score=min(1.0, sentence.support),
+        supported=supported(sentence),
+    )
