@@ -20,7 +20,6 @@ from buhin.engine import Stop
 from buhin.errors import (
     EmptyInputError,
     InputTooLargeError,
-    MissingFieldError,
     OutOfRangeError,
     UnreadableMediaError,
 )
@@ -75,12 +74,10 @@ def sniff(data: bytes) -> Source:
 def linear16(data: bytes, sample_rate: int, channels: int, max_seconds: float) -> Source:
     """Raw signed 16-bit little-endian samples, channels interleaved; 0 channels mean one.
 
-    Raises EmptyInputError, MissingFieldError, OutOfRangeError, UnreadableMediaError or InputTooLargeError.
+    Raises EmptyInputError, OutOfRangeError, UnreadableMediaError or InputTooLargeError.
     """
     if not data:
         raise EmptyInputError(field="audio")
-    if sample_rate == 0:
-        raise MissingFieldError(field="config.sample_rate_hertz")
     if not MIN_RATE <= sample_rate <= MAX_RATE:
         raise OutOfRangeError(field="config.sample_rate_hertz", value=sample_rate, minimum=MIN_RATE, maximum=MAX_RATE)
     if not 0 <= channels <= MAX_CHANNELS:

@@ -124,7 +124,7 @@ async def test_raw_samples_are_read_as_the_config_says() -> None:
          {"value": "7", "accepted": "TASK_UNSPECIFIED, TASK_TRANSCRIBE, TASK_TRANSLATE"}),
         (AUDIO, {"encoding": 9}, errors.InvalidValueError, "config.encoding",
          {"value": "9", "accepted": "AUDIO_ENCODING_UNSPECIFIED, AUDIO_ENCODING_LINEAR16"}),
-        (AUDIO, {"encoding": 1}, errors.MissingFieldError, "config.sample_rate_hertz", {}),
+        (AUDIO, {"encoding": 1}, errors.OutOfRangeError, "config.sample_rate_hertz", {"value": "0"}),
         (AUDIO, {"encoding": 1, "sample_rate_hertz": 1}, errors.OutOfRangeError, "config.sample_rate_hertz",
          {"value": "1", "minimum": "8000", "maximum": "192000"}),
         (AUDIO, {"hotwords": ["語"] * 101}, errors.InputTooLargeError, "config.hotwords",
