@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,7 +88,7 @@ def list_(as_json: AsJson = False) -> None:
         *(output.say(*name) for name in (("pipeline", "パイプライン"), ("what", "内容"), ("file", "ファイル")))
     )
     for one in ready:
-        table.add_row(one.name, output.say(one.title.en, one.title.ja), str(one.path))
+        table.add_row(one.name, output.say(one.title.en, one.title.ja), os.path.relpath(one.path))
     output.console().print(table)
     if not found:
         return
@@ -167,7 +168,7 @@ def _run(spec: Spec, files: list[Path], out: Path, parameters: dict[str, str], *
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with output.reported():
         try:
@@ -176,7 +177,7 @@ def _run(spec: Spec, files: list[Path], out: Path, parameters: dict[str, str], *
 
                 def show(progress: Progress) -> None:
                     task = tasks[progress.step]
-                    if progress.done == 0:
+                    if not bars.tasks[task].started:
                         bars.start_task(task)
                     bars.update(task, completed=progress.done, total=progress.total, note=_note(progress))
 
@@ -189,6 +190,9 @@ def _run(spec: Spec, files: list[Path], out: Path, parameters: dict[str, str], *
 
 def _note(progress: Progress) -> str:
     notes = []
+    if progress.waiting:
+        why = output.say(progress.waiting.message, progress.waiting.message_ja)
+        notes.append(output.say(f"waiting: {why[:80]}", f"待機中: {why[:60]}"))
     if progress.reused:
         notes.append(output.say(f"{progress.reused} done before", f"{progress.reused} 件は完了済み"))
     if progress.failed:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,20 @@ from buhin.pipelines.runs import FORMAT, Run, Stored, find_or_create, write_whol
 from buhin.pipelines.spec import Spec, Step
 from buhin.pipelines.types import function_of
 
-RETRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 15.0)
+RETRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Waits before a service that does not answer is called again; after the last the run stops."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a step is. ``reused``: items whose answers were there from before."""
+    """How far a step is. ``reused``: items whose answers were there from before. ``waiting``: why it waits now."""
 
     step: str
     done: int
     total: int
     failed: int
     reused: int
+    waiting: BuhinError | None = None
 
 
 @dataclass(frozen=True)
@@ -196,14 +197,17 @@ class _Execution:
         elements = [None] if step.for_each is None else list(value_of(step.for_each, scope))
         items: list[Item] = []
         failed = reused = 0
-        self._on_progress(Progress(step.id, 0, len(elements), 0, 0))
+        progress = Progress(step.id, 0, len(elements), 0, 0)
+        self._on_progress(progress)
         for index, element in enumerate(elements):
             called: list[bool] = []
 
-            def call(index: int = index, element: Any = element, called: list[bool] = called) -> dict[str, str]:
+            def call(
+                index: int = index, element: Any = element, called: list[bool] = called, now: Progress = progress
+            ) -> dict[str, str]:
                 called.append(True)
                 try:
-                    return self._call(step, index, {} if step.for_each is None else {"item": element})
+                    return self._call(now, step, index, {} if step.for_each is None else {"item": element})
                 except BaseException as error:  # whatever it is, the step is done again on resume
                     raise _Pause(error) from error
 
@@ -211,7 +215,8 @@ class _Execution:
             items.append(self._item(step, element, index, kept))
             failed += items[-1].failure is not None
             reused += not called
-            self._on_progress(Progress(step.id, index + 1, len(elements), failed, reused))
+            progress = Progress(step.id, index + 1, len(elements), failed, reused)
+            self._on_progress(progress)
         self._reused += reused
         return StepResult(step.id, tuple(items), each=step.for_each is not None)
 
@@ -223,13 +228,13 @@ class _Execution:
         message_class = message_factory.GetMessageClass(step.method.output_type)
         return Item(label, source, None, lambda: message_class.FromString(self._run.load(Stored(**kept))))
 
-    def _call(self, step: Step, index: int, item: Mapping[str, Any]) -> dict[str, str]:
+    def _call(self, now: Progress, step: Step, index: int, item: Mapping[str, Any]) -> dict[str, str]:
         request = message_factory.GetMessageClass(step.method.input_type)()
         fill(request, step.request, Scope({**self._given, **item}, self._results))
         position = list(self._spec.steps).index(step.id) + 1
         request_id = f"{self._run.id.removeprefix(f'{self._spec.name}-')}.{position}.{index + 1}"
         try:
-            response = self._answer(step, request, request_id)
+            response = self._answer(now, step, request, request_id)
         except (UnavailableError, QueueFullError, CancelledError, NotImplementedMethodError) as error:
             raise self._stopped(step, error) from error
         except BuhinError as error:
@@ -239,7 +244,7 @@ class _Execution:
         stored = self._run.store(step.id, index, response.SerializeToString())
         return {"path": stored.path, "sha256": stored.sha256}
 
-    def _answer(self, step: Step, request: Any, request_id: str) -> Any:
+    def _answer(self, now: Progress, step: Step, request: Any, request_id: str) -> Any:
         connection = self._connections[function_of(step.method)]
         for delay_s in (*self._retry_delays_s, None):
             if self._stopping.is_set():
@@ -249,6 +254,7 @@ class _Execution:
             except (UnavailableError, QueueFullError) as error:
                 if delay_s is None or isinstance(error, ModelError):
                     raise
+                self._on_progress(replace(now, waiting=error))
                 self._stopping.wait(max(delay_s, error.retry_after_s or 0))
         raise AssertionError("the last try returns or raises")
 

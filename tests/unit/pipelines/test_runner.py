@@ -127,8 +127,11 @@ def test_a_service_that_comes_back_while_the_run_waits_is_called_again(fleet: Fl
             raise QueueFullError(waiting=1, retry_after_s=0.01)
 
     fleet.hook = hook
-    start(fleet, MINUTES, recording, retry_delays_s=(0.0, 0.0))
+    seen: list[Progress] = []
+    start(fleet, MINUTES, recording, retry_delays_s=(0.0, 0.0), on_progress=seen.append)
     assert fleet.calls == ["speech"] * 3 + ["summarize", "translate"]
+    waited = [progress.waiting.reason for progress in seen if progress.waiting]
+    assert waited == ["QUEUE_FULL", "QUEUE_FULL"]
 
 
 @pytest.mark.parametrize(
