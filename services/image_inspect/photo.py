@@ -1,0 +1,108 @@
+"""Photographs: checked by their header, then decoded to red, green and blue in 8 bits."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from buhin.config import ImageSettings
+from buhin.errors import EmptyInputError, InputTooLargeError, OutOfRangeError, UnreadableMediaError
+from buhin.review import Notice
+from services.image_inspect.engine import Photo
+
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+MIN_SIDE_PX = 32
+_FIELD = "image"
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """A file whose header was found to be right; nothing of it is decoded yet."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+def check(data: bytes, settings: ImageSettings) -> Header:
+    """Read the header. Raises EmptyInputError, UnreadableMediaError, InputTooLargeError or OutOfRangeError."""
+    if not data:
+        raise EmptyInputError(field=_FIELD)
+    with _open(data) as image:
+        width, height = image.size
+    if width * height > settings.max_pixels:
+        raise InputTooLargeError(field=_FIELD, size=width * height, unit="pixels", limit=settings.max_pixels)
+    if max(width, height) > settings.max_side_px:
+        raise InputTooLargeError(
+            field=_FIELD, size=max(width, height), unit="pixels on a side", limit=settings.max_side_px
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise OutOfRangeError(
+            field=_FIELD, value=f"{width}x{height} pixels", minimum=MIN_SIDE_PX, maximum=settings.max_side_px
+        )
+    return Header(data, width, height)
+
+
+def decode(header: Header) -> tuple[Photo, list[Notice]]:
+    """The pixels, turned as the EXIF orientation says. 16 bits are scaled to 8, transparency is put on white.
+
+    Raises UnreadableMediaError for a file that is cut or corrupt.
+    """
+    notices = []
+    try:
+        with _open(header.data) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                notices.append(
+                    Notice(
+                        "FIRST_FRAME",
+                        "only the first of several pictures was read",
+                        "最初の画像だけを読みました",
+                        _FIELD,
+                    )
+                )
+            if image.getexif().get(_ORIENTATION, 1) != 1:
+                notices.append(
+                    Notice(
+                        "ORIENTATION_APPLIED",
+                        "the photograph was turned as its EXIF orientation says, and so are coordinates",
+                        "EXIF の向きに従って回転しました。座標は回転後のものです",
+                        _FIELD,
+                    )
+                )
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(_rgb(upright), np.uint8), notices
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise _unreadable(str(error)) from error
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, np.float64))
+        most = 65_535 if image.mode.startswith("I") else max(1.0, float(values.max()))
+        return Image.fromarray(np.clip(values / most * 255, 0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large images; ours are bounded by `check` before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise InputTooLargeError(field=_FIELD, size="too many", unit="pixels", limit=Image.MAX_IMAGE_PIXELS) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise _unreadable("not a picture of these formats") from error
+
+
+def _unreadable(problem: str) -> UnreadableMediaError:
+    return UnreadableMediaError(field=_FIELD, problem=problem, accepted=", ".join(FORMATS))
