@@ -14,10 +14,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from buhin.config import ImageSettings
 from buhin.engine import Stop
 from services.image_inspect import photo
+from services.image_inspect.engine import Mask
 from services.image_inspect.engines.ridge import RidgeEngine
 from services.image_inspect.measure import measure
 from services.image_inspect.servicer import DEFAULT_MIN_LENGTH_PX
@@ -25,11 +27,11 @@ from services.image_inspect.servicer import DEFAULT_MIN_LENGTH_PX
 TOLERANCE_PX = 2
 
 
-def grown(mask: np.ndarray) -> np.ndarray:
+def grown(mask: Mask) -> Mask:
     """The mask and everything within the tolerance."""
     size = 2 * TOLERANCE_PX + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return cv2.dilate(mask.astype(np.uint8), kernel) > 0
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
 def main() -> None:
@@ -46,7 +48,8 @@ def main() -> None:
     for file in files:
         mask_file = next(path for path in given.masks.glob(f"{file.stem}.*"))
         pixels, _ = photo.decode(photo.check(file.read_bytes(), settings))
-        truth = cv2.imread(str(mask_file), cv2.IMREAD_GRAYSCALE) > 127
+        with Image.open(mask_file) as drawn:
+            truth = np.asarray(drawn.convert("L")) > 127
         detection = engine.detect(pixels, stop)
         mask = detection.mask
         right += int((mask & grown(truth)).sum())

@@ -127,7 +127,7 @@ def _crack(name: str, crack: Crack, gsd: float | None) -> image_inspect_pb2.Crac
     return message
 
 
-def _severity(mean_width_mm: float) -> image_inspect_pb2.Severity:
+def _severity(mean_width_mm: float) -> image_inspect_pb2.Severity.ValueType:
     if mean_width_mm < MODERATE_MM:
         return image_inspect_pb2.SEVERITY_HAIRLINE
     return image_inspect_pb2.SEVERITY_MODERATE if mean_width_mm < WIDE_MM else image_inspect_pb2.SEVERITY_WIDE

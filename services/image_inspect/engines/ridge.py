@@ -22,14 +22,14 @@ from services.image_inspect.engine import Detection, Mask, Photo
 TILE_PX, OVERLAP_PX = 1024, 96
 SIGMAS = (1.2, 2.0, 3.2, 5.0)
 """Scales in pixels: lines from about 2 to 16 pixels wide."""
-LOW, HIGH = 5.0, 10.0
+LOW, HIGH = 3.0, 5.0
 """Thresholds of the response, in multiples of its own noise."""
-MIN_CONTRAST = 14.0
+MIN_CONTRAST = 10.0
 """A crack is so much darker than both its sides, in grey levels of 255."""
 MIN_LENGTH_PX = 30
-MIN_ELONGATION = 8.0
+MIN_ELONGATION = 6.0
 """A crack is so many times as long as wide."""
-CONTRAST_PER_PX, MAX_LEAST_CONTRAST = 6.0, 60.0
+CONTRAST_PER_PX, MAX_LEAST_CONTRAST = 4.0, 60.0
 """A wide line must be darker: so many grey levels a pixel of its width, at most so many."""
 STRAIGHT_RATIO, STRAIGHT_LENGTH_PX = 0.007, 90
 """A line of this length that leaves a straight one by less than this share of its length is no crack."""
