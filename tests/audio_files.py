@@ -5,6 +5,7 @@ from __future__ import annotations
 import wave
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -36,7 +37,7 @@ def add_audio(
     output: av.container.OutputContainer, codec: str, samples: NDArray[np.float32], *, rate: int, layout: str
 ) -> None:
     """Write an audio stream into a container that is open for writing."""
-    stream = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
+    stream: Any = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
     channels = av.AudioLayout(layout).nb_channels
     frame = av.AudioFrame.from_ndarray(np.repeat(samples, channels)[None], format="flt", layout=layout)
     frame.sample_rate = rate

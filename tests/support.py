@@ -11,7 +11,7 @@ import grpc
 from buhin.serving import Application, Server
 from buhin.serving.worker import State
 
-ANY_PORT = {"port": 0, "health_port": 0, "drain_s": 5.0}
+ANY_PORT: dict[str, Any] = {"port": 0, "health_port": 0, "drain_s": 5.0}
 """Settings of a server for a test: any free port."""
 
 

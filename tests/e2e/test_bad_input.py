@@ -7,7 +7,7 @@ import struct
 import wave
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
@@ -82,8 +82,8 @@ CASES: list[Case] = [
     ("blank text", SUMMARIZE, summarize.SummarizeRequest(text=" \n"), errors.EmptyInputError, "text"),
     ("long text", SUMMARIZE, summarize.SummarizeRequest(text="あ。" * 30_000), errors.InputTooLargeError, "text"),
     ("no length", SUMMARIZE, summarize.SummarizeRequest(text="あ。い。", max_characters=0), errors.OutOfRangeError, "max_characters"),
-    ("unknown method", SUMMARIZE, summarize.SummarizeRequest(text="あ。い。", method=9), errors.InvalidValueError, "method"),
-    ("unknown language of the summary", SUMMARIZE, summarize.SummarizeRequest(text="あ。い。", method=2, target_language_code="qq"), errors.UnsupportedLanguageError, "target_language_code"),
+    ("unknown method", SUMMARIZE, summarize.SummarizeRequest(text="あ。い。", method=cast("Any", 9)), errors.InvalidValueError, "method"),
+    ("unknown language of the summary", SUMMARIZE, summarize.SummarizeRequest(text="あ。い。", method=summarize.Method.METHOD_ABSTRACTIVE, target_language_code="qq"), errors.UnsupportedLanguageError, "target_language_code"),
     ("no image", INSPECT, photo(b""), errors.EmptyInputError, "image"),
     ("image that is text", INSPECT, photo(b"not an image" * 9), errors.UnreadableMediaError, "image"),
     ("image that is audio", INSPECT, photo(wav()), errors.UnreadableMediaError, "image"),

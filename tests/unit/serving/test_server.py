@@ -84,7 +84,7 @@ async def health_change(address: str, wanted: int) -> bool:
 
 async def call_of_kind(channel: grpc.aio.Channel, kind: str) -> list[Any]:
     """The responses of one call with the text «ab» of the given kind."""
-    codec = {
+    codec: dict[str, Any] = {
         "request_serializer": translate_pb2.StreamTranslateTextRequest.SerializeToString,
         "response_deserializer": translate_pb2.StreamTranslateTextResponse.FromString,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.unit.speech.fakes import NOTHING, SENTENCES, segment
 REMOVED = segment(3.0, 4.0, "ご視聴ありがとうございました", no_speech_probability=0.75)
 WINDOW = tuple(segment(n, n + 1, f"{n}", compression_ratio=2.5) for n in range(3))
 AGAIN = tuple(segment(n, n + 1, "The food is sold.") for n in range(4))
-CASES = [
+CASES: list[tuple[Transcription, Options, list[tuple[Any, ...]]]] = [
     (SENTENCES, Options(), []),
     (NOTHING, Options(), []),
     (replace(SENTENCES, unheard=(Span(3.0, 5.5),)), Options(), [("VOICE_WITHOUT_TEXT", "", 2.5, None)]),

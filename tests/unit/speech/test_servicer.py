@@ -142,7 +142,9 @@ async def test_a_bad_request_never_reaches_the_engine(
     async with serving(fake_application(engine, max_audio_seconds=60)) as channel:
         service = speech_pb2_grpc.SpeechServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await service.Recognize(speech_pb2.RecognizeRequest(audio=audio, config=config), timeout=20)
+            await service.Recognize(
+                speech_pb2.RecognizeRequest(audio=audio, config=speech_pb2.RecognitionConfig(**config)), timeout=20
+            )
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     status = rpc_status.from_call(raised.value)
     assert status is not None

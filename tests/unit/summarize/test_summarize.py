@@ -1,4 +1,4 @@
-"""Choosing, writing, citing and keeping to a length, on vectors and texts that are known; and the servicer over gRPC."""
+"""Choosing, writing, citing and keeping to a length, on known vectors and texts; and the servicer over gRPC."""
 
 from __future__ import annotations
 
@@ -196,8 +196,8 @@ def test_what_the_text_does_not_say_is_marked(written: str, codes: list[str]) ->
 
 def test_abstractive_keeps_its_length_and_says_what_it_left_out() -> None:
     wanted = options(Method.ABSTRACTIVE, max_characters=46)
-    text = "あああああああああああああああああああああ。いいいいいいいいいいいいいいいいいいいいいいい。ううううううううううううううううううううう。"
-    summary = write(text, Echo("えええええええええええええええええええええええええ。" * 2), wanted)
+    text = "".join(letter * 22 + "。" for letter in "あいう")
+    summary = write(text, Echo(("え" * 25 + "。") * 2), wanted)
     assert len(wanted.lay_out([sentence.text for sentence in summary.sentences])) <= 46
     assert summary.dropped == 2
     assert [r.code for r in reasons(text, summary, wanted) if not r.subject] == ["SHORTENED"]
@@ -269,7 +269,7 @@ class Fixed:
 
 def application(engine: Fixed) -> Application[Any]:
     """The service on the fixed engine."""
-    found = TextSettings(max_characters=100, **ANY_PORT)  # type: ignore[arg-type]  # a mapping of settings
+    found = TextSettings(max_characters=100, **ANY_PORT)
     return Application(
         card=ServiceCard.load(ROOT / "services" / "summarize" / "card.yaml"),
         settings=found,
