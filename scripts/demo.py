@@ -29,6 +29,9 @@ from buhin.config import PORTS
 
 ROOT = Path(__file__).parent.parent
 
+SAMPLE_GSD_MM = 0.5
+"""Ground sampling distance that the sample photographs are made for, millimetres a pixel."""
+
 console = Console()
 
 
@@ -73,10 +76,10 @@ def services(logs: Path) -> Iterator[dict[str, str]]:
         yield {f"BUHIN_{function.upper()}_ADDRESS": address for function, address in running.addresses.items()}
 
 
-def pipeline(name: str, source: Path, out: Path, environment: dict[str, str]) -> None:
+def pipeline(name: str, source: str, out: Path, environment: dict[str, str], *options: str) -> None:
     """Run a ready-made pipeline as a person would."""
     console.rule(f"[bold]{name}")
-    command = ["pipeline", "run", f"pipelines/{name}.yaml", os.fspath(source), "--out", os.fspath(out), "--fresh"]
+    command = ["pipeline", "run", f"pipelines/{name}.yaml", source, "--out", os.path.relpath(out), *options, "--fresh"]
     console.print(f"$ buhin {' '.join(command)}", style="dim")
     subprocess.run(
         [Path(sys.executable).with_name("buhin"), *command], env=os.environ | environment, cwd=ROOT, check=True
@@ -95,7 +98,7 @@ def show_cracks(folder: Path) -> None:
     """Print the widest cracks."""
     with (folder / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: -float(row["max_width_mm"] or 0))
-    columns = ["photo", "crack_id", "length_mm", "mean_width_mm", "max_width_mm", "severity"]
+    columns = ["photo", "crack_id", "length_mm", "max_width_mm", "severity"]
     table = Table(*columns, title=f"{len(rows)} cracks, the widest first")
     for row in rows[:12]:
         table.add_row(*(row[column] for column in columns))
@@ -110,16 +113,16 @@ def main() -> None:
     began = time.monotonic()
     memory = PeakMemory()
     with services(out / "logs") as environment:
-        pipeline("meeting_minutes", Path("samples/meeting/meeting.flac"), out / "meeting", environment)
+        pipeline("meeting_minutes", "samples/meeting/meeting.flac", out / "meeting", environment)
         show_meeting(out / "meeting")
-        pipeline("crack_survey", Path("samples/concrete"), out / "cracks", environment)
+        pipeline("crack_survey", "samples/concrete", out / "cracks", environment, "--set", f"gsd_mm={SAMPLE_GSD_MM}")
         show_cracks(out / "cracks")
     console.rule("[bold]done")
     for path in sorted(path for folder in ("meeting", "cracks") for path in (out / folder).iterdir()):
-        console.print(f"  {path}  [dim]{path.stat().st_size:,} bytes")
+        console.print(f"  {os.path.relpath(path)}  [dim]{path.stat().st_size:,} bytes")
     elapsed, peak = time.monotonic() - began, memory.stop() / 2**30
     console.print(f"{elapsed:.0f} s from start to stop; {peak:.2f} GiB of memory at the peak, all processes together")
-    console.print(f"open [bold]{out}/cracks/report.html[/] and [bold]{out}/meeting/meeting.html[/] in a browser")
+    console.print(f"open [bold]{os.path.relpath(out)}/cracks/report.html[/] and [bold]{os.path.relpath(out)}/meeting/meeting.html[/] in a browser")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ _CHARACTERS_A_SENTENCE = {True: 45, False: 110}
 """Length of a written sentence to plan with, for languages without spaces and for others."""
 _TOPIC_SENTENCES, _TOPIC_CHARACTERS = 5, 600
 _MAX_TOKENS = 200
-_SMALL_TALK = 0.8
+_SMALL_TALK = 0.6
 """Cosine similarity from which a sentence counts as small talk."""
 _SPELLED_OUT = {"ja", "en", "zh"}
 """Languages whose small numbers are known when they are written as words."""

@@ -51,13 +51,16 @@ SMALL_TALK = (
     "よろしくお願いします。",
     "わかりました。",
     "そうですね。",
+    "大事な点ですね。",
     "それでは、始めましょう。",
     "質問があります。",
+    "次の議題に移ります。",
     "お疲れさまでした。",
     "Thank you very much.",
     "I see.",
     "All right, let's begin.",
     "I have a question.",
+    "Let's move on to the next item.",
 )
 """Sentences that say nothing about the matter; those like them are not written about."""
 
