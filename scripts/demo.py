@@ -29,7 +29,7 @@ from buhin.config import PORTS
 
 ROOT = Path(__file__).parent.parent
 
-SAMPLE_GSD_MM = 0.5
+SAMPLE_GSD_MM = 0.3
 """Ground sampling distance that the sample photographs are made for, millimetres a pixel."""
 
 console = Console()

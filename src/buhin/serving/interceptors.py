@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -23,6 +24,9 @@ from buhin.status import encode
 _log = structlog.get_logger("buhin.access")
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+_SERVICE_INFO = "/buhin.catalogue.v1.ServiceInfoService/GetServiceInfo"
+"""Asked by everyone who waits for a service, several times a second."""
 
 _KINDS = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -91,7 +95,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             code, reason = error.code.name, error.reason
             await context.abort_with_status(rpc_status.to_status(encode(error)))
         finally:
-            _log.info(
+            routine = code == "OK" and method == _SERVICE_INFO
+            _log.log(
+                logging.DEBUG if routine else logging.INFO,
                 "call",
                 method=method,
                 request_id=call.request_id,
