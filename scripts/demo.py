@@ -122,7 +122,8 @@ def main() -> None:
         console.print(f"  {os.path.relpath(path)}  [dim]{path.stat().st_size:,} bytes")
     elapsed, peak = time.monotonic() - began, memory.stop() / 2**30
     console.print(f"{elapsed:.0f} s from start to stop; {peak:.2f} GiB of memory at the peak, all processes together")
-    console.print(f"open [bold]{os.path.relpath(out)}/cracks/report.html[/] and [bold]{os.path.relpath(out)}/meeting/meeting.html[/] in a browser")
+    shown = os.path.relpath(out)
+    console.print(f"open [bold]{shown}/cracks/report.html[/] and [bold]{shown}/meeting/meeting.html[/] in a browser")
 
 
 if __name__ == "__main__":

@@ -58,15 +58,21 @@ def summarize(
         _sentences(each, finished, run, source, options, encoder)
         for (each, finished), run in zip(written, runs, strict=True)
     ]
+    parts = _that_matter(parts, encoder)
     kept, dropped = _within(parts, order, options)
     return Summary(tuple(sentence for n in sorted(kept) for sentence in parts[n]), model_ids, injections, dropped)
 
 
 def _matter(source: _Source, encoder: SentenceEncoder) -> _Source:
     """The source without thanks and the like, unless there is nothing else."""
-    talk = (source.vectors @ encoder.encode(prompts.SMALL_TALK).T).max(axis=1)
-    kept = [i for i in range(len(talk)) if talk[i] < _SMALL_TALK]
+    talk = _is_small_talk(source.vectors, encoder)
+    kept = [i for i in range(len(talk)) if not talk[i]]
     return _Source(source.text, [source.spans[i] for i in kept], source.vectors[kept]) if kept else source
+
+
+def _is_small_talk(vectors: Vectors, encoder: SentenceEncoder) -> list[bool]:
+    """Whether each sentence says nothing about the matter."""
+    return list((vectors @ encoder.encode(prompts.SMALL_TALK).T).max(axis=1) >= _SMALL_TALK)
 
 
 def _plan(source: _Source, options: Options, encoder: SentenceEncoder) -> tuple[list[range], list[int]]:
@@ -129,6 +135,13 @@ def _sentences(
             )
         )
     return sentences
+
+
+def _that_matter(parts: list[list[Sentence]], encoder: SentenceEncoder) -> list[list[Sentence]]:
+    """The parts without sentences that say nothing, unless there are no others."""
+    talk = iter(_is_small_talk(encoder.encode([sentence.text for part in parts for sentence in part]), encoder))
+    kept = [[sentence for sentence in part if not next(talk)] for part in parts]
+    return kept if any(kept) else parts
 
 
 def _within(parts: list[list[Sentence]], order: list[int], options: Options) -> tuple[set[int], int]:
