@@ -193,8 +193,8 @@ class OfflineError(ModelError):
     """A fetch is needed and forbidden."""
 
     reason = "OFFLINE"
-    text = "model {model} is not in the store and BUHIN_OFFLINE forbids fetching it; import it from a directory source"
-    text_ja = "モデル {model} がありませんが、BUHIN_OFFLINE により取得できません。ディレクトリから取り込んでください"
+    text = "model {model} is not here and BUHIN_OFFLINE forbids fetching it: buhin models pull {model} --from FOLDER"
+    text_ja = "モデル {model} がなく、BUHIN_OFFLINE により取得できません: buhin models pull {model} --from フォルダ"
 
 
 class SourceError(ModelError):

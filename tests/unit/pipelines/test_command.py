@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from buhin.cli.pipeline import app
 from buhin.errors import InvalidInputError
-from tests.unit.pipelines.fleet import Fleet
+from tests.fleet import Fleet
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from buhin.pipelines.request import fill
 from buhin.pipelines.types import Type, of_message
 from buhin.summarize.v1 import summarize_pb2
 from buhin.translate.v1 import translate_pb2
-from tests.unit.pipelines.fleet import SEGMENTS, Fleet
+from tests.fleet import SEGMENTS, Fleet
 
 HEAD = """\
 name: try_out

@@ -28,7 +28,7 @@ from buhin.pipelines.checker import load
 from buhin.pipelines.runner import Progress, Report
 from buhin.pipelines.runs import runs
 from tests.conftest import ROOT
-from tests.unit.pipelines.fleet import METHODS, Fleet
+from tests.fleet import METHODS, Fleet
 
 MINUTES = ROOT / "pipelines" / "meeting_minutes.yaml"
 SURVEY = ROOT / "pipelines" / "crack_survey.yaml"

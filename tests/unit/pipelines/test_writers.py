@@ -21,7 +21,7 @@ from buhin.pipelines.writers import WRITERS, crack_page
 from buhin.pipelines.writers.exif import Position, position, preview
 from buhin.pipelines.writers.plain import clock
 from tests.conftest import ROOT
-from tests.unit.pipelines.fleet import SEGMENTS, Fleet, photograph
+from tests.fleet import SEGMENTS, Fleet, photograph
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 EVIL = '<img src=x onerror="alert(1)">.jpg'

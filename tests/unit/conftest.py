@@ -1,4 +1,4 @@
-"""Fixtures of the tests of pipelines."""
+"""Fixtures of tests that call services: four of known answers, and files to give them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.unit.pipelines.fleet import Fleet, photograph
+from tests.fleet import Fleet, photograph
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def silent_services() -> Iterator[None]:
     """Keep the log of the services out of what a command prints: they run in the same process here."""
 
@@ -25,7 +25,7 @@ def silent_services() -> Iterator[None]:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, silent_services: None) -> Iterator[Fleet]:
     """The four services, with the state of runs in a folder of the test."""
     with Fleet(tmp_path / "state") as running:
         yield running

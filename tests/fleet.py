@@ -71,6 +71,7 @@ def summarize(request: Any) -> Message:
         position += len(line) + 1
     last = len(answer.sentences) - 1
     del answer.sentences[last].citations[:]
+    answer.sentences[last].supported = False
     answer.summary = "\n".join(f"- {sentence.text}" for sentence in answer.sentences)
     reason = Reason(
         "UNSUPPORTED", "The source does not say this.", "根拠となる発言がありません。", f"sentences[{last}]"
