@@ -20,13 +20,12 @@ from buhin.text.sentences import Span, split
 from services.summarize.engine import NO_SPACES, Citation, Options, Sentence, Summary
 from services.summarize.engines import prompts
 from services.summarize.engines.ranking import by_marginal_relevance, relevance, topics
+from services.summarize.engines.small_talk import is_small_talk, that_matter
 
 _CHARACTERS_A_SENTENCE = {True: 45, False: 110}
 """Length of a written sentence to plan with, for languages without spaces and for others."""
 _TOPIC_SENTENCES, _TOPIC_CHARACTERS = 5, 600
 _MAX_TOKENS = 200
-_SMALL_TALK = 0.6
-"""Cosine similarity from which a sentence counts as small talk."""
 _SPELLED_OUT = {"ja", "en", "zh"}
 """Languages whose small numbers are known when they are written as words."""
 _CITATIONS, _CITATION_MARGIN = 3, 0.15
@@ -49,7 +48,9 @@ def summarize(
     model_ids = (generator.model.model_id, encoder.model.model_id)
     if not spans:
         return Summary((), model_ids, injections)
-    source = _matter(_Source(text, spans, encoder.encode([span.of(text) for span in spans])), encoder)
+    vectors = encoder.encode([span.of(text) for span in spans])
+    matter = that_matter(vectors, encoder)
+    source = _Source(text, [spans[i] for i in matter], vectors[matter])
     stop.check()
     runs, order = _plan(source, options, encoder)
     written = list(pool.map(lambda run: _write(source, run, options, generator, stop), runs))
@@ -59,20 +60,9 @@ def summarize(
         for (each, finished), run in zip(written, runs, strict=True)
     ]
     parts = _that_matter(parts, encoder)
-    kept, dropped = _within(parts, order, options)
-    return Summary(tuple(sentence for n in sorted(kept) for sentence in parts[n]), model_ids, injections, dropped)
-
-
-def _matter(source: _Source, encoder: SentenceEncoder) -> _Source:
-    """The source without thanks and the like, unless there is nothing else."""
-    talk = _is_small_talk(source.vectors, encoder)
-    kept = [i for i in range(len(talk)) if not talk[i]]
-    return _Source(source.text, [source.spans[i] for i in kept], source.vectors[kept]) if kept else source
-
-
-def _is_small_talk(vectors: Vectors, encoder: SentenceEncoder) -> list[bool]:
-    """Whether each sentence says nothing about the matter."""
-    return list((vectors @ encoder.encode(prompts.SMALL_TALK).T).max(axis=1) >= _SMALL_TALK)
+    kept = _within(parts, order, options)
+    dropped = sum(map(len, parts)) - len(kept)
+    return Summary(tuple(kept), model_ids, injections, dropped)
 
 
 def _plan(source: _Source, options: Options, encoder: SentenceEncoder) -> tuple[list[range], list[int]]:
@@ -139,16 +129,19 @@ def _sentences(
 
 def _that_matter(parts: list[list[Sentence]], encoder: SentenceEncoder) -> list[list[Sentence]]:
     """The parts without sentences that say nothing, unless there are no others."""
-    talk = iter(_is_small_talk(encoder.encode([sentence.text for part in parts for sentence in part]), encoder))
+    talk = iter(is_small_talk(encoder.encode([sentence.text for part in parts for sentence in part]), encoder))
     kept = [[sentence for sentence in part if not next(talk)] for part in parts]
     return kept if any(kept) else parts
 
 
-def _within(parts: list[list[Sentence]], order: list[int], options: Options) -> tuple[set[int], int]:
-    """The parts that fit, the most important first, and how many sentences had no room."""
-    kept: set[int] = set()
-    for n in order:
-        texts = [sentence.text for i in sorted(kept | {n}) for sentence in parts[i]]
-        if options.fits(texts):
-            kept.add(n)
-    return kept, sum(len(parts[n]) for n in range(len(parts)) if n not in kept)
+def _within(parts: list[list[Sentence]], order: list[int], options: Options) -> list[Sentence]:
+    """The sentences that fit: the first of every part, then the second, the most important part first."""
+    sizes = [0] * len(parts)
+    kept: list[Sentence] = []
+    for size in range(1, max(map(len, parts), default=0) + 1):
+        for n in order:
+            tried = [*sizes[:n], size, *sizes[n + 1 :]]
+            sentences = [sentence for part, most in zip(parts, tried, strict=True) for sentence in part[:most]]
+            if sizes[n] == size - 1 and options.fits([sentence.text for sentence in sentences]):
+                sizes, kept = tried, sentences
+    return kept

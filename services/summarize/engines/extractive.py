@@ -8,6 +8,7 @@ from buhin.text.embeddings import SentenceEncoder
 from buhin.text.sentences import split
 from services.summarize.engine import Citation, Options, Sentence, Summary
 from services.summarize.engines.ranking import by_marginal_relevance, relevance
+from services.summarize.engines.small_talk import that_matter
 
 _SAME = 0.97
 """Sentences more alike than this say the same; the second is left out."""
@@ -16,9 +17,11 @@ _SAME = 0.97
 def summarize(text: str, options: Options, encoder: SentenceEncoder, stop: Stop) -> Summary:
     """Take the sentences that matter most as long as they fit. Raises OutOfRangeError where none fits."""
     spans = split(text)
-    sentences = [span.of(text) for span in spans]
-    vectors = encoder.encode(sentences)
+    vectors = encoder.encode([span.of(text) for span in spans])
     stop.check()
+    kept = that_matter(vectors, encoder)
+    spans, vectors = [spans[i] for i in kept], vectors[kept]
+    sentences = [span.of(text) for span in spans]
     query = encoder.encode([options.query]) if options.query else None
     chosen: list[int] = []
     for candidate in by_marginal_relevance(vectors, relevance(vectors, query)):

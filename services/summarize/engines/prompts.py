@@ -46,24 +46,6 @@ _OTHER = (
     ],
 )
 
-SMALL_TALK = (
-    "ありがとうございました。",
-    "よろしくお願いします。",
-    "わかりました。",
-    "そうですね。",
-    "大事な点ですね。",
-    "それでは、始めましょう。",
-    "質問があります。",
-    "次の議題に移ります。",
-    "お疲れさまでした。",
-    "Thank you very much.",
-    "I see.",
-    "All right, let's begin.",
-    "I have a question.",
-    "Let's move on to the next item.",
-)
-"""Sentences that say nothing about the matter; those like them are not written about."""
-
 _INJECTION = re.compile(
     r"(?i)\b(?:ignore|disregard|forget|override)\b[^.\n]{0,60}\b(?:instruction|prompt|rule|above|previous|earlier|system)"
     r"|\b(?:system prompt|you are now|act as|new instructions?|developer mode|jailbreak)\b"

@@ -12,7 +12,7 @@ Scores = npt.NDArray[np.float32]
 
 _DAMPING = 0.85
 _ITERATIONS = 50
-_DIVERSITY = 0.7
+_RELEVANCE = 0.5
 _QUERY_WEIGHT = 0.7
 
 
@@ -48,7 +48,7 @@ def by_marginal_relevance(vectors: Vectors, scores: Scores) -> list[int]:
     order: list[int] = []
     nearest = np.zeros(len(vectors), np.float32)
     while left:
-        best = max(left, key=lambda i: (_DIVERSITY * scores[i] - (1 - _DIVERSITY) * nearest[i], -i))
+        best = max(left, key=lambda i: (_RELEVANCE * scores[i] - (1 - _RELEVANCE) * nearest[i], -i))
         left.remove(best)
         order.append(best)
         nearest = np.maximum(nearest, vectors @ vectors[best])

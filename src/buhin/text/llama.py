@@ -72,7 +72,7 @@ class LlamaGenerator:
                 field="text", size=prompt_tokens + max_tokens, unit="tokens", limit=self.context_tokens
             )
         request: dict[str, Any] = {
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "messages": [{"role": message.role, "content": plain(message.content)} for message in messages],
             "max_tokens": max_tokens,
             "temperature": 0,
             "stream": True,
@@ -88,6 +88,11 @@ class LlamaGenerator:
     def close(self) -> None:
         """Free the model."""
         del self._server
+
+
+def plain(text: str) -> str:
+    """The text without the marks between messages (``<|im_end|>`` and the like), which only the template may set."""
+    return text.replace("<|", "< |")
 
 
 def _collect(parts: list[str], reasons: list[str], stop: Stop) -> Callable[[dict[str, Any]], bool]:
