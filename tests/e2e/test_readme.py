@@ -27,6 +27,11 @@ def test_both_languages_show_the_same_code() -> None:
     assert code(README) == code(README_JA)
 
 
+def test_the_other_language_is_the_example_that_is_shipped() -> None:
+    (code,) = [block for language, block in README if language == "js"]
+    assert code == (ROOT / "examples" / "node" / "translate.js").read_text(encoding="utf-8")
+
+
 @pytest.mark.model
 def test_the_python_runs(environment: Mapping[str, str]) -> None:
     (code,) = [block for language, block in README if language == "python"]

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from buhin.cli import functions, models, pipeline, up
+from buhin.cli import functions, models, output, pipeline, up
+
+_EXTRA = {"PIL", "dbos", "jinja2"}
+"""What `buhin pipeline` imports and the light client does not bring."""
 
 app = typer.Typer(
     name="buhin",
@@ -47,7 +50,13 @@ app.add_typer(models.app, name="models")
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _EXTRA:
+            raise
+        need = output.say(f"this needs {error.name}", f"{error.name} が必要です")
+        raise SystemExit(f"{need}: pip install 'buhin[pipelines]'") from error
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_it_is_honest_and_bilingual(path: Path) -> None:
         *card.warning_codes.values(),
     ]
     for text in texts:
-        assert text.en.isascii() or "–" in text.en or "×" in text.en, text.en
+        assert sum(map(str.isascii, text.en)) > 0.9 * len(text.en), text.en
         assert not text.ja.isascii()
 
 

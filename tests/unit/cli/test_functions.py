@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from buhin import __version__
-from buhin.cli.main import app
+from buhin.cli.main import app, main
 from tests.fleet import SEGMENTS, Fleet, photograph
 
 
@@ -146,3 +147,13 @@ def test_a_wrong_setting_is_named(at: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_version() -> None:
     assert buhin("--version").stdout == f"buhin {__version__}\n"
+
+
+def test_without_an_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("buhin.pipelines", "PIL"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setattr(sys, "argv", ["buhin", "pipeline", "list"])
+    monkeypatch.setenv("BUHIN_LANG", "en")
+    with pytest.raises(SystemExit, match=r"this needs PIL: pip install 'buhin\[pipelines\]'"):
+        main()
