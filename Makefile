@@ -21,7 +21,7 @@ test: lint proto-check ## Run every check and every test
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src services scripts tests
+	$(BIN)/mypy src services samples scripts tests
 
 proto-check: $(VENV)/.installed-dev ## Lint the protos, compare them with the last release and the committed stubs with them
 	scripts/check_protos.sh

@@ -22,6 +22,12 @@ from tests.conftest import ROOT
 COMMAND = (sys.executable, "-m", "tests.unit.cli.small_service")
 
 
+def service_process() -> psutil.Process:
+    """The process of the small service."""
+    (child,) = [child for child in psutil.Process().children() if COMMAND[-1] in child.cmdline()]
+    return child
+
+
 def small(log_dir: Path) -> Supervisor:
     """The small service, as the one for translate."""
     return Supervisor(["translate"], ports="free", log_dir=log_dir, command=COMMAND, cwd=ROOT)
@@ -34,7 +40,7 @@ def test_it_waits_until_they_serve_and_stops_them(tmp_path: Path) -> None:
         running.check()
         with TranslateClient(running.addresses["translate"]) as client:
             assert client.translate_text(["abc"], target="en").translations[0].translated_text == "ABC"
-        (child,) = psutil.Process().children()
+        child = service_process()
     assert (told[0], told[-1]) == ("starting", "serving")
     assert not child.is_running()
     assert '"event": "stopped"' in (tmp_path / "translate.log").read_text()
@@ -53,7 +59,7 @@ def test_work_in_flight_is_finished_before_the_end(tmp_path: Path, monkeypatch: 
         asking = threading.Thread(target=ask)
         asking.start()
         log = tmp_path / "translate.log"
-        (child,) = psutil.Process().children()
+        child = service_process()
         wait_for_connection(child)
     asking.join(10)
     client.close()
@@ -78,7 +84,7 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(supervisor, "STOP_SPARE_S", 0.3)
     with small(tmp_path) as running:
         running.wait_until_serving(60)
-        (child,) = psutil.Process().children()
+        child = service_process()
     assert not child.is_running()
 
 
