@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buhin import errors
-from buhin.catalogue.card import ServiceCard
 from buhin.config import TextSettings
 from buhin.engine import LoadedModel, Stop
 from buhin.serving import Application
@@ -21,12 +21,11 @@ from buhin.status import decode_call
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.generator import Generation, Message
 from buhin.text.sentences import Span
+from services.summarize.__main__ import application as summarize_application
 from services.summarize.engine import Citation, Method, Options, Sentence, Style, Summary
 from services.summarize.engines import abstractive, extractive, prompts
 from services.summarize.engines.ranking import by_marginal_relevance, centrality, relevance, topics
 from services.summarize.reasons import MIN_SUPPORT, reasons, supported
-from services.summarize.servicer import SummarizeServicer
-from tests.conftest import ROOT
 from tests.support import ANY_PORT, serving
 
 WRITER = LoadedModel("writer", "sha256:" + "1" * 64, "writing", "MIT", 1)
@@ -270,14 +269,7 @@ class Fixed:
 def application(engine: Fixed) -> Application[Any]:
     """The service on the fixed engine."""
     found = TextSettings(max_characters=100, **ANY_PORT)
-    return Application(
-        card=ServiceCard.load(ROOT / "services" / "summarize" / "card.yaml"),
-        settings=found,
-        models={},
-        load=lambda: engine,
-        servicer=lambda worker: SummarizeServicer(worker, found),
-        register=summarize_pb2_grpc.add_SummarizeServiceServicer_to_server,
-    )
+    return dataclasses.replace(summarize_application(found), load=lambda: engine)
 
 
 async def test_the_answer_as_the_proto_says_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 
 from buhin import errors
-from buhin.catalogue.card import ServiceCard
 from buhin.config import TextSettings
 from buhin.engine import LoadedModel, Stop
 from buhin.serving import Application
@@ -19,10 +19,9 @@ from buhin.text.generator import Generation, Message
 from buhin.text.sentences import Span
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate import reasons
+from services.translate.__main__ import application as translate_application
 from services.translate.engine import Options, Pair, Quality, Translation
 from services.translate.engines.llama_cpp import LlamaTranslator
-from services.translate.servicer import TranslateServicer
-from tests.conftest import ROOT
 from tests.support import ANY_PORT, serving
 
 WRITER = LoadedModel("writer", "sha256:" + "1" * 64, "translation", "MIT", 1)
@@ -159,14 +158,7 @@ class Fixed:
 def application(engine: Fixed, **settings: Any) -> Application[Any]:
     """The service on the fixed engine."""
     found = TextSettings(**(ANY_PORT | settings))
-    return Application(
-        card=ServiceCard.load(ROOT / "services" / "translate" / "card.yaml"),
-        settings=found,
-        models={},
-        load=lambda: engine,
-        servicer=lambda worker: TranslateServicer(worker, found),
-        register=translate_pb2_grpc.add_TranslateServiceServicer_to_server,
-    )
+    return dataclasses.replace(translate_application(found), load=lambda: engine)
 
 
 async def test_order_languages_warnings_and_reasons() -> None:
