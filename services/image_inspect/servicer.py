@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +63,7 @@ def _options(config: image_inspect_pb2.InspectConfig) -> _Options:
         ("ground_sampling_distance_mm", gsd, GSD_MM),
         ("min_length_px", min_length, LENGTH_PX),
     ):
-        if value is not None and not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
+        if value is not None and not bounds[0] <= value <= bounds[1]:
             raise OutOfRangeError(field=f"config.{field}", value=value, minimum=bounds[0], maximum=bounds[1])
     return _Options(gsd, min_length, config.include_mask, config.include_overlay)
 

@@ -49,7 +49,6 @@ class LlamaTranslator:
         spans = split(content)
         sentences = [span.of(content) for span in spans]
         written = list(self._pool.map(lambda sentence: self._sentence(sentence, options, stop), sentences))
-        stop.check()
         translations = [_clean(sentence, each.text) for sentence, each in zip(sentences, written, strict=True)]
         similarities = (self._encoder.encode(sentences) * self._encoder.encode(translations)).sum(axis=1)
         text, targets = _join(content, spans, translations, options.target)

@@ -11,6 +11,7 @@ import pytest
 from buhin.engine import Stop
 from buhin.errors import CancelledError
 from services.image_inspect.engine import Mask, Photo
+from services.image_inspect.engines import ridge
 from services.image_inspect.engines.ridge import TILE_PX, RidgeEngine
 from services.image_inspect.evaluate import grown
 from services.image_inspect.measure import measure
@@ -67,12 +68,26 @@ def test_what_is_no_crack_is_left(draw: object) -> None:
     assert not measure(RidgeEngine().detect(photo, Stop()), 40, Stop())
 
 
-def test_a_crack_across_the_border_of_tiles_is_one() -> None:
+def test_a_crack_that_meets_a_joint_is_told_from_it() -> None:
+    photo = wall(6)
+    truth = wandering(photo, 10, width=4, length=300)
+    cv2.line(photo, (200, 0), (206, 400), (55, 55, 55), 7, cv2.LINE_AA)
+    found = RidgeEngine().detect(photo, Stop()).mask
+    assert not found[:150].any()
+    assert not found[250:].any()
+    assert (truth & grown(found)).sum() / truth.sum() > 0.8
+
+
+@pytest.mark.parametrize("degrees", [10, 88])
+def test_tiles_leave_no_trace(degrees: int, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = wall(4, height=300, width=2 * TILE_PX)
-    truth = wandering(photo, 10, width=5)
-    found = RidgeEngine().detect(photo, Stop())
-    assert f1(found.mask, truth) > 0.9
-    assert len(measure(found, 40, Stop())) == 1
+    truth = wandering(photo, degrees, width=5)
+    tiled = RidgeEngine().detect(photo, Stop())
+    monkeypatch.setattr(ridge, "TILE_PX", 2 * TILE_PX)
+    whole = RidgeEngine().detect(photo, Stop())
+    assert f1(tiled.mask, truth) > 0.9
+    assert len(measure(tiled, 40, Stop())) == 1
+    assert np.array_equal(tiled.mask, whole.mask)
 
 
 def test_the_memory_for_the_filter_does_not_grow_with_the_photograph() -> None:
