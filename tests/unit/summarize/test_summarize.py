@@ -317,3 +317,16 @@ async def test_bad_requests(request_: dict[str, Any], error: type[errors.BuhinEr
     found = decode_call(caught.value)
     assert (type(found), found.field) == (error, field)
     assert engine.asked == []
+
+
+@pytest.mark.parametrize("method", Method)
+def test_thanks_are_not_summarized_unless_there_is_nothing_else(method: Method) -> None:
+    matter, thanks = "水は500本ある。", "ありがとうございました。"
+
+    def summarize(text: str) -> list[str]:
+        wanted = options(method, max_sentences=2)
+        summary = choose(text, wanted) if method is Method.EXTRACTIVE else write(text, Echo(matter), wanted)
+        return [sentence.citations[0].span.of(text) for sentence in summary.sentences]
+
+    assert set(summarize(matter + thanks)) == {matter}
+    assert summarize(thanks) == [thanks]
