@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from buhin.review import Reason
-from buhin.text.checks import MAX_COMPRESSION_RATIO, compression_ratio, numbers
+from buhin.text.checks import MAX_COMPRESSION_RATIO, compression_ratio
 from buhin.text.languages import detect
 from services.translate.engine import Options, Quality, Translation
+from services.translate.kept import Lost, lost
 
 MIN_SIMILARITY = 0.45
 """Below this a pair is flagged: of 1,000 true pairs of meetings 7.5 %, of random ones 91 % (`evaluate.py`)."""
@@ -53,22 +54,7 @@ def of_translation(number: int, content: str, translation: Translation, options:
                 round(pair.similarity, 3),
                 MIN_SIMILARITY,
             )
-        if lost := numbers(source) - numbers(target):
-            text = ", ".join(sorted(lost))
-            yield Reason(
-                "NUMBER_MISMATCH",
-                f"numbers of the sentence are not in its translation: {text}",
-                f"原文の数値が訳文にありません: {text}",
-                subject,
-            )
-        for term, meaning in options.glossary.items():
-            if term.casefold() in source.casefold() and meaning.casefold() not in target.casefold():
-                yield Reason(
-                    "GLOSSARY_VIOLATION",
-                    f"«{term}» was not translated as «{meaning}»",
-                    f"用語「{term}」が「{meaning}」と訳されていません",
-                    subject,
-                )
+        yield from _of_lost(lost(source, target, options), subject)
         if _untranslated(source, target, options):
             yield Reason(
                 "UNTRANSLATED",
@@ -87,6 +73,32 @@ def of_translation(number: int, content: str, translation: Translation, options:
                 round(ratio, 2),
                 MAX_COMPRESSION_RATIO,
             )
+
+
+def _of_lost(missing: Lost, subject: str) -> Iterator[Reason]:
+    if missing.numbers:
+        text = ", ".join(missing.numbers)
+        yield Reason(
+            "NUMBER_MISMATCH",
+            f"numbers of the sentence are not in its translation: {text}",
+            f"原文の数値が訳文にありません: {text}",
+            subject,
+        )
+    if missing.exact:
+        text = ", ".join(missing.exact)
+        yield Reason(
+            "EXACT_TEXT_LOST",
+            f"addresses or placeholders of the sentence are not in its translation: {text}",
+            f"原文の URL、メールアドレス、差し込み記号が訳文にありません: {text}",
+            subject,
+        )
+    for term, meaning in missing.terms:
+        yield Reason(
+            "GLOSSARY_VIOLATION",
+            f"«{term}» was not translated as «{meaning}»",
+            f"用語「{term}」が「{meaning}」と訳されていません",
+            subject,
+        )
 
 
 def _untranslated(source: str, target: str, options: Options) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -19,6 +20,7 @@ from buhin.errors import (
 )
 from buhin.review import Notice, Reason, review, warnings
 from buhin.serving import Worker
+from buhin.text import glossary
 from buhin.text.checks import require_length, require_text
 from buhin.text.languages import NAMES, detect, normalize
 from buhin.text.sentences import Span
@@ -45,6 +47,7 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
     def __init__(self, worker: Worker[TranslateEngine], settings: TextSettings) -> None:
         self._worker = worker
         self._max_characters = settings.max_characters
+        self._glossary_dir = settings.glossary_dir
 
     async def TranslateText(  # noqa: N802 - the name is the proto's
         self, request: translate_pb2.TranslateTextRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -55,7 +58,7 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
         if not target:
             raise MissingFieldError(field="target_language_code")
         given = self._language(request.source_language_code, "source_language_code")
-        glossary = _glossary(request.glossary)
+        terms = _glossary(request.glossary, self._glossary_dir)
         found: list[Reason] = []
         notices: list[Notice] = []
         jobs: list[Options | None] = []
@@ -65,7 +68,9 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             languages.append(language)
             if language in (target, UNDETERMINED):
                 notices.append(_unchanged(number, language))
-            jobs.append(None if language in (target, UNDETERMINED) else Options(language, target, glossary))
+                jobs.append(None)
+            else:
+                jobs.append(Options(language, target, terms(language, target)))
 
         def work(engine: TranslateEngine, stop: Stop) -> list[Translation]:
             return [
@@ -160,15 +165,23 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
         return candidates[0].language
 
 
-def _glossary(glossary: translate_pb2.Glossary) -> dict[str, str]:
-    if len(glossary.terms) > MAX_TERMS:
-        raise InputTooLargeError(field="glossary.terms", size=len(glossary.terms), unit="terms", limit=MAX_TERMS)
-    for number, term in enumerate(glossary.terms):
-        for name, text in (("source", term.source), ("target", term.target)):
-            field = f"glossary.terms[{number}].{name}"
-            require_text(text, field)
-            require_length(len(text), MAX_TERM_CHARACTERS, field)
-    return {term.source: term.target for term in glossary.terms}
+def _glossary(request: translate_pb2.Glossary, folder: Path | None) -> Callable[[str, str], dict[str, str]]:
+    """The terms that hold in a direction. Terms of the request go before those of the folder."""
+    fields = {
+        f"glossary.terms[{number}].{name}": text
+        for number, term in enumerate(request.terms)
+        for name, text in (("source", term.source), ("target", term.target))
+    }
+    fields |= {f"glossary.do_not_translate[{number}]": term for number, term in enumerate(request.do_not_translate)}
+    for field, count in (("terms", len(request.terms)), ("do_not_translate", len(request.do_not_translate))):
+        if count > MAX_TERMS:
+            raise InputTooLargeError(field=f"glossary.{field}", size=count, unit="terms", limit=MAX_TERMS)
+    for field, text in fields.items():
+        require_text(text, field)
+        require_length(len(text), MAX_TERM_CHARACTERS, field)
+    rows = glossary.load(folder, request.glossary_id, "glossary.glossary_id") if request.glossary_id else []
+    own = {term.source: term.target for term in request.terms} | {term: term for term in request.do_not_translate}
+    return lambda source, target: glossary.pairs(rows, source, target) | own
 
 
 def _unchanged(number: int, language: str) -> Notice:

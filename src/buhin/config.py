@@ -101,6 +101,8 @@ class TextSettings(ServerSettings):
     """Context of the writing model, shared by the requests worked on at the same time."""
     max_characters: int = Field(default=50_000, ge=1, le=1_000_000)
     """Most characters of one request."""
+    glossary_dir: Path | None = None
+    """Folder of shared glossaries: ``<id>.tsv``, a column a language, the codes of the languages in the first line."""
 
 
 class ImageSettings(ServerSettings):

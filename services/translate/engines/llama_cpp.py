@@ -12,6 +12,7 @@ from buhin.text.generator import Generation, Generator, Message
 from buhin.text.languages import NAMES
 from buhin.text.sentences import Span, split
 from services.translate.engine import Options, Pair, Quality, Translation
+from services.translate.kept import lost
 
 _MEASURED = {("ja", "en"): Quality.DRAFT, ("en", "ja"): Quality.WEAK}
 _NO_SPACES = {"ja", "zh", "th"}
@@ -59,6 +60,15 @@ class LlamaTranslator:
         return Translation(text, tuple(pairs))
 
     def _sentence(self, sentence: str, options: Options, stop: Stop) -> Generation:
+        """Translate a sentence, once more where it lost something, and keep what lost less."""
+        first = self._write(sentence, options, [], stop)
+        missing = lost(sentence, first.text, options).needed
+        if not missing:
+            return first
+        second = self._write(sentence, options, missing, stop)
+        return second if len(lost(sentence, second.text, options).needed) < len(missing) else first
+
+    def _write(self, sentence: str, options: Options, needed: Sequence[str], stop: Stop) -> Generation:
         source, target = NAMES[options.source][0], NAMES[options.target][0]
         terms = [
             f"{term} = {meaning}"
@@ -71,6 +81,8 @@ class LlamaTranslator:
         )
         if terms:
             system += " Use these translations of terms: " + "; ".join(terms) + "."
+        if needed:
+            system += " The translation must contain exactly: " + "; ".join(needed) + "."
         return self._generator.generate(
             [Message("system", system), Message("user", sentence)],
             max_tokens=_TOKENS_AT_LEAST + _TOKENS_A_CHARACTER * len(sentence),

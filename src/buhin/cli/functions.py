@@ -67,6 +67,11 @@ def translate(
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="A UTF-8 text file; - for standard input.")] = "",
     text: Annotated[str, typer.Option(help="A text instead of a file.")] = "",
     source: From = "",
+    term: Annotated[
+        list[str] | None, typer.Option(metavar="TERM=TRANSLATION", help="How a term is translated; repeatable.")
+    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(metavar="TERM", help="A term that stays; repeatable.")] = None,
+    glossary: Annotated[str, typer.Option(metavar="ID", help="A glossary of the service.")] = "",
     out: Out = None,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -77,7 +82,14 @@ def translate(
     with output.reported():
         content = text or _text(file)
         with output.working(f"→ {to}"), TranslateClient(timeout_s=timeout) as client:
-            answer = client.translate_text([content], target=to, source=source)
+            answer = client.translate_text(
+                [content],
+                target=to,
+                source=source,
+                glossary=dict(_term(each) for each in term or ()),
+                glossary_id=glossary,
+                do_not_translate=keep or (),
+            )
     if as_json:
         output.write_json(answer, out)
         return
@@ -245,6 +257,13 @@ def _print_cracks(name: str, answer: InspectResponse) -> None:
         table.add_row(crack.crack_id, *(f"{v:.2f}" for v in lengths), severity, f"{crack.confidence:.2f}")
     output.console().print(table if answer.cracks else f"{name}: {output.say('no cracks', 'ひび割れなし')}")
     output.print_review(answer.review)
+
+
+def _term(given: str) -> tuple[str, str]:
+    term, equals, translation = given.partition("=")
+    if not (term and equals and translation):
+        raise typer.BadParameter(f"--term {given}: give TERM=TRANSLATION")
+    return term, translation
 
 
 def _text(file: str) -> str:

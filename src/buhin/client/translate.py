@@ -11,18 +11,25 @@ _METHODS = translate_pb2.DESCRIPTOR.services_by_name["TranslateService"].methods
 
 
 def translate_text_request(
-    contents: Sequence[str], *, target: str, source: str = "", glossary: Mapping[str, str] | None = None
+    contents: Sequence[str],
+    *,
+    target: str,
+    source: str = "",
+    glossary: Mapping[str, str] | None = None,
+    glossary_id: str = "",
+    do_not_translate: Sequence[str] = (),
 ) -> translate_pb2.TranslateTextRequest:
     """Translate texts into ``target`` (BCP-47); ``source`` is detected when empty; order is kept.
 
-    ``glossary`` maps terms of the source language to their translations.
+    ``glossary`` maps terms of the source language to their translations, ``glossary_id`` names a glossary of the
+    service, terms of ``do_not_translate`` stay as they are.
     """
     terms = [translate_pb2.GlossaryTerm(source=term, target=meaning) for term, meaning in (glossary or {}).items()]
     return translate_pb2.TranslateTextRequest(
         contents=contents,
         target_language_code=target,
         source_language_code=source,
-        glossary=translate_pb2.Glossary(terms=terms) if terms else None,
+        glossary=translate_pb2.Glossary(terms=terms, glossary_id=glossary_id, do_not_translate=do_not_translate),
     )
 
 

@@ -107,6 +107,24 @@ async def test_a_text_in_the_target_language_or_without_letters_is_returned_as_i
     assert answer.translations[2].translated_text != contents[2]
 
 
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("詳しくは https://example.jp/a?b=1 をご覧ください。", ["https://example.jp/a?b=1"]),
+        ("{name}様、ご予約は{date}です。", ["{name}", "{date}"]),
+        ("<b>重要</b>: 締切は3月31日です。", ["<b>", "</b>", "31"]),
+        ("問い合わせは info@city.example.jp まで。", ["info@city.example.jp"]),
+        ("予算は4,875千円、参加者は312名でした。", ["4,875", "312"]),
+    ],
+)
+async def test_addresses_placeholders_and_numbers_survive(service: Service, text: str, exact: list[str]) -> None:
+    answer = await service.translate(text)
+    written = answer.translations[0].translated_text
+    reported = any(reason.code in ("EXACT_TEXT_LOST", "NUMBER_MISMATCH") for reason in answer.review.reasons)
+    assert all(each in written for each in exact), written
+    assert not reported
+
+
 async def test_a_term_of_the_glossary_is_used_or_reported(service: Service) -> None:
     terms = translate_pb2.Glossary(terms=[translate_pb2.GlossaryTerm(source="区役所", target="Ward Office")])
     answer = await service.translate("書類は区役所に出してください。", glossary=terms)

@@ -114,6 +114,7 @@ def test_services_shows_cards_and_fails_when_one_is_down(at: Path, fleet: Fleet)
         (["translate", "--to", "en"], 2, "give a FILE"),
         (["translate", "--to", "en", "latin.txt"], 2, "not UTF-8 text (invalid"),
         (["translate", "text.txt"], 2, "--to"),
+        (["translate", "--to", "en", "--text", "橋", "--term", "橋"], 2, "give TERM=TRANSLATION"),
         (["fly"], 2, "No such command 'fly'"),
     ],
 )

@@ -99,11 +99,15 @@ REQUESTS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], str, Message]] =
         ),
     ),
     (
-        "TranslateClient", "translate_text", (["課", "市"],), {"target": "en", "glossary": {"課": "section"}},
+        "TranslateClient", "translate_text", (["課", "市"],),
+        {"target": "en", "glossary": {"課": "section"}, "glossary_id": "city", "do_not_translate": ["Kumo"]},
         "/buhin.translate.v1.TranslateService/TranslateText",
         translate.TranslateTextRequest(
             contents=["課", "市"], target_language_code="en",
-            glossary=translate.Glossary(terms=[translate.GlossaryTerm(source="課", target="section")]),
+            glossary=translate.Glossary(
+                terms=[translate.GlossaryTerm(source="課", target="section")],
+                glossary_id="city", do_not_translate=["Kumo"],
+            ),
         ),
     ),
     (

@@ -26,7 +26,7 @@ from buhin.common.v1 import common_pb2 as buhin_dot_common_dot_v1_dot_common__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"buhin/translate/v1/translate.proto\x12\x12\x62uhin.translate.v1\x1a\x1c\x62uhin/common/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xac\x01\n\x14TranslateTextRequest\x12\x16\n\x08\x63ontents\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14target_language_code\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14source_language_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x08glossary\x18\x04 \x01(\x0b\x32\x1c.buhin.translate.v1.GlossaryB\x04\xe2\x41\x01\x01\"A\n\x08Glossary\x12\x35\n\x05terms\x18\x01 \x03(\x0b\x32 .buhin.translate.v1.GlossaryTermB\x04\xe2\x41\x01\x01\":\n\x0cGlossaryTerm\x12\x14\n\x06source\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06target\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\xd4\x01\n\x15TranslateTextResponse\x12\x35\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x1f.buhin.translate.v1.Translation\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x03 \x01(\x0b\x32\x17.buhin.common.v1.Review\x12*\n\x08warnings\x18\x04 \x03(\x0b\x32\x18.buhin.common.v1.Warning\"y\n\x0bTranslation\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\x1c\n\x14source_language_code\x18\x02 \x01(\t\x12\x33\n\tsentences\x18\x03 \x03(\x0b\x32 .buhin.translate.v1.SentencePair\"\x96\x01\n\x0cSentencePair\x12.\n\x0bsource_span\x18\x01 \x01(\x0b\x32\x19.buhin.common.v1.TextSpan\x12.\n\x0btarget_span\x18\x02 \x01(\x0b\x32\x19.buhin.common.v1.TextSpan\x12\x17\n\nsimilarity\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_similarity\"\x82\x01\n\x1aStreamTranslateTextRequest\x12?\n\x06\x63onfig\x18\x01 \x01(\x0b\x32-.buhin.translate.v1.StreamTranslateTextConfigH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\x13\n\x11streaming_request\"\x99\x01\n\x19StreamTranslateTextConfig\x12\"\n\x14target_language_code\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14source_language_code\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x08glossary\x18\x03 \x01(\x0b\x32\x1c.buhin.translate.v1.GlossaryB\x04\xe2\x41\x01\x01\"\xcd\x01\n\x1bStreamTranslateTextResponse\x12\x13\n\x0bsource_text\x18\x01 \x01(\t\x12\x17\n\x0ftranslated_text\x18\x02 \x01(\t\x12\x17\n\nsimilarity\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12/\n\nprovenance\x18\x04 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x05 \x01(\x0b\x32\x17.buhin.common.v1.ReviewB\r\n\x0b_similarity\"/\n\x15\x44\x65tectLanguageRequest\x12\x16\n\x08\x63ontents\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"\xad\x01\n\x16\x44\x65tectLanguageResponse\x12\x39\n\ndetections\x18\x01 \x03(\x0b\x32%.buhin.translate.v1.LanguageDetection\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x03 \x01(\x0b\x32\x17.buhin.common.v1.Review\"N\n\x11LanguageDetection\x12\x39\n\ncandidates\x18\x01 \x03(\x0b\x32%.buhin.translate.v1.LanguageCandidate\">\n\x11LanguageCandidate\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\"\x16\n\x14ListLanguagesRequest\"\xaa\x01\n\x15ListLanguagesResponse\x12/\n\tlanguages\x18\x01 \x03(\x0b\x32\x1c.buhin.translate.v1.Language\x12/\n\x05pairs\x18\x02 \x03(\x0b\x32 .buhin.translate.v1.LanguagePair\x12/\n\nprovenance\x18\x03 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\"O\n\x08Language\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12,\n\x04name\x18\x02 \x01(\x0b\x32\x1e.buhin.common.v1.LocalizedText\"|\n\x0cLanguagePair\x12\x1c\n\x14source_language_code\x18\x01 \x01(\t\x12\x1c\n\x14target_language_code\x18\x02 \x01(\t\x12\x30\n\x07quality\x18\x03 \x01(\x0e\x32\x1f.buhin.translate.v1.PairQuality*q\n\x0bPairQuality\x12\x1c\n\x18PAIR_QUALITY_UNSPECIFIED\x10\x00\x12\x16\n\x12PAIR_QUALITY_DRAFT\x10\x01\x12\x15\n\x11PAIR_QUALITY_WEAK\x10\x02\x12\x15\n\x11PAIR_QUALITY_GOOD\x10\x03\x32\xc3\x03\n\x10TranslateService\x12\x64\n\rTranslateText\x12(.buhin.translate.v1.TranslateTextRequest\x1a).buhin.translate.v1.TranslateTextResponse\x12z\n\x13StreamTranslateText\x12..buhin.translate.v1.StreamTranslateTextRequest\x1a/.buhin.translate.v1.StreamTranslateTextResponse(\x01\x30\x01\x12g\n\x0e\x44\x65tectLanguage\x12).buhin.translate.v1.DetectLanguageRequest\x1a*.buhin.translate.v1.DetectLanguageResponse\x12\x64\n\rListLanguages\x12(.buhin.translate.v1.ListLanguagesRequest\x1a).buhin.translate.v1.ListLanguagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"buhin/translate/v1/translate.proto\x12\x12\x62uhin.translate.v1\x1a\x1c\x62uhin/common/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xac\x01\n\x14TranslateTextRequest\x12\x16\n\x08\x63ontents\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14target_language_code\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14source_language_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x08glossary\x18\x04 \x01(\x0b\x32\x1c.buhin.translate.v1.GlossaryB\x04\xe2\x41\x01\x01\"|\n\x08Glossary\x12\x35\n\x05terms\x18\x01 \x03(\x0b\x32 .buhin.translate.v1.GlossaryTermB\x04\xe2\x41\x01\x01\x12\x19\n\x0bglossary_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10\x64o_not_translate\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\":\n\x0cGlossaryTerm\x12\x14\n\x06source\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06target\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\xd4\x01\n\x15TranslateTextResponse\x12\x35\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x1f.buhin.translate.v1.Translation\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x03 \x01(\x0b\x32\x17.buhin.common.v1.Review\x12*\n\x08warnings\x18\x04 \x03(\x0b\x32\x18.buhin.common.v1.Warning\"y\n\x0bTranslation\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\x1c\n\x14source_language_code\x18\x02 \x01(\t\x12\x33\n\tsentences\x18\x03 \x03(\x0b\x32 .buhin.translate.v1.SentencePair\"\x96\x01\n\x0cSentencePair\x12.\n\x0bsource_span\x18\x01 \x01(\x0b\x32\x19.buhin.common.v1.TextSpan\x12.\n\x0btarget_span\x18\x02 \x01(\x0b\x32\x19.buhin.common.v1.TextSpan\x12\x17\n\nsimilarity\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_similarity\"\x82\x01\n\x1aStreamTranslateTextRequest\x12?\n\x06\x63onfig\x18\x01 \x01(\x0b\x32-.buhin.translate.v1.StreamTranslateTextConfigH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\x13\n\x11streaming_request\"\x99\x01\n\x19StreamTranslateTextConfig\x12\"\n\x14target_language_code\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x14source_language_code\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x08glossary\x18\x03 \x01(\x0b\x32\x1c.buhin.translate.v1.GlossaryB\x04\xe2\x41\x01\x01\"\xcd\x01\n\x1bStreamTranslateTextResponse\x12\x13\n\x0bsource_text\x18\x01 \x01(\t\x12\x17\n\x0ftranslated_text\x18\x02 \x01(\t\x12\x17\n\nsimilarity\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12/\n\nprovenance\x18\x04 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x05 \x01(\x0b\x32\x17.buhin.common.v1.ReviewB\r\n\x0b_similarity\"/\n\x15\x44\x65tectLanguageRequest\x12\x16\n\x08\x63ontents\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"\xad\x01\n\x16\x44\x65tectLanguageResponse\x12\x39\n\ndetections\x18\x01 \x03(\x0b\x32%.buhin.translate.v1.LanguageDetection\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x03 \x01(\x0b\x32\x17.buhin.common.v1.Review\"N\n\x11LanguageDetection\x12\x39\n\ncandidates\x18\x01 \x03(\x0b\x32%.buhin.translate.v1.LanguageCandidate\">\n\x11LanguageCandidate\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\"\x16\n\x14ListLanguagesRequest\"\xaa\x01\n\x15ListLanguagesResponse\x12/\n\tlanguages\x18\x01 \x03(\x0b\x32\x1c.buhin.translate.v1.Language\x12/\n\x05pairs\x18\x02 \x03(\x0b\x32 .buhin.translate.v1.LanguagePair\x12/\n\nprovenance\x18\x03 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\"O\n\x08Language\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12,\n\x04name\x18\x02 \x01(\x0b\x32\x1e.buhin.common.v1.LocalizedText\"|\n\x0cLanguagePair\x12\x1c\n\x14source_language_code\x18\x01 \x01(\t\x12\x1c\n\x14target_language_code\x18\x02 \x01(\t\x12\x30\n\x07quality\x18\x03 \x01(\x0e\x32\x1f.buhin.translate.v1.PairQuality*q\n\x0bPairQuality\x12\x1c\n\x18PAIR_QUALITY_UNSPECIFIED\x10\x00\x12\x16\n\x12PAIR_QUALITY_DRAFT\x10\x01\x12\x15\n\x11PAIR_QUALITY_WEAK\x10\x02\x12\x15\n\x11PAIR_QUALITY_GOOD\x10\x03\x32\xc3\x03\n\x10TranslateService\x12\x64\n\rTranslateText\x12(.buhin.translate.v1.TranslateTextRequest\x1a).buhin.translate.v1.TranslateTextResponse\x12z\n\x13StreamTranslateText\x12..buhin.translate.v1.StreamTranslateTextRequest\x1a/.buhin.translate.v1.StreamTranslateTextResponse(\x01\x30\x01\x12g\n\x0e\x44\x65tectLanguage\x12).buhin.translate.v1.DetectLanguageRequest\x1a*.buhin.translate.v1.DetectLanguageResponse\x12\x64\n\rListLanguages\x12(.buhin.translate.v1.ListLanguagesRequest\x1a).buhin.translate.v1.ListLanguagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSLATETEXTREQUEST'].fields_by_name['glossary']._serialized_options = b'\342A\001\001'
   _globals['_GLOSSARY'].fields_by_name['terms']._loaded_options = None
   _globals['_GLOSSARY'].fields_by_name['terms']._serialized_options = b'\342A\001\001'
+  _globals['_GLOSSARY'].fields_by_name['glossary_id']._loaded_options = None
+  _globals['_GLOSSARY'].fields_by_name['glossary_id']._serialized_options = b'\342A\001\001'
+  _globals['_GLOSSARY'].fields_by_name['do_not_translate']._loaded_options = None
+  _globals['_GLOSSARY'].fields_by_name['do_not_translate']._serialized_options = b'\342A\001\001'
   _globals['_GLOSSARYTERM'].fields_by_name['source']._loaded_options = None
   _globals['_GLOSSARYTERM'].fields_by_name['source']._serialized_options = b'\342A\001\002'
   _globals['_GLOSSARYTERM'].fields_by_name['target']._loaded_options = None
@@ -55,42 +59,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMTRANSLATETEXTCONFIG'].fields_by_name['glossary']._serialized_options = b'\342A\001\001'
   _globals['_DETECTLANGUAGEREQUEST'].fields_by_name['contents']._loaded_options = None
   _globals['_DETECTLANGUAGEREQUEST'].fields_by_name['contents']._serialized_options = b'\342A\001\002'
-  _globals['_PAIRQUALITY']._serialized_start=2184
-  _globals['_PAIRQUALITY']._serialized_end=2297
+  _globals['_PAIRQUALITY']._serialized_start=2243
+  _globals['_PAIRQUALITY']._serialized_end=2356
   _globals['_TRANSLATETEXTREQUEST']._serialized_start=122
   _globals['_TRANSLATETEXTREQUEST']._serialized_end=294
   _globals['_GLOSSARY']._serialized_start=296
-  _globals['_GLOSSARY']._serialized_end=361
-  _globals['_GLOSSARYTERM']._serialized_start=363
-  _globals['_GLOSSARYTERM']._serialized_end=421
-  _globals['_TRANSLATETEXTRESPONSE']._serialized_start=424
-  _globals['_TRANSLATETEXTRESPONSE']._serialized_end=636
-  _globals['_TRANSLATION']._serialized_start=638
-  _globals['_TRANSLATION']._serialized_end=759
-  _globals['_SENTENCEPAIR']._serialized_start=762
-  _globals['_SENTENCEPAIR']._serialized_end=912
-  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_start=915
-  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_end=1045
-  _globals['_STREAMTRANSLATETEXTCONFIG']._serialized_start=1048
-  _globals['_STREAMTRANSLATETEXTCONFIG']._serialized_end=1201
-  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_start=1204
-  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_end=1409
-  _globals['_DETECTLANGUAGEREQUEST']._serialized_start=1411
-  _globals['_DETECTLANGUAGEREQUEST']._serialized_end=1458
-  _globals['_DETECTLANGUAGERESPONSE']._serialized_start=1461
-  _globals['_DETECTLANGUAGERESPONSE']._serialized_end=1634
-  _globals['_LANGUAGEDETECTION']._serialized_start=1636
-  _globals['_LANGUAGEDETECTION']._serialized_end=1714
-  _globals['_LANGUAGECANDIDATE']._serialized_start=1716
-  _globals['_LANGUAGECANDIDATE']._serialized_end=1778
-  _globals['_LISTLANGUAGESREQUEST']._serialized_start=1780
-  _globals['_LISTLANGUAGESREQUEST']._serialized_end=1802
-  _globals['_LISTLANGUAGESRESPONSE']._serialized_start=1805
-  _globals['_LISTLANGUAGESRESPONSE']._serialized_end=1975
-  _globals['_LANGUAGE']._serialized_start=1977
-  _globals['_LANGUAGE']._serialized_end=2056
-  _globals['_LANGUAGEPAIR']._serialized_start=2058
-  _globals['_LANGUAGEPAIR']._serialized_end=2182
-  _globals['_TRANSLATESERVICE']._serialized_start=2300
-  _globals['_TRANSLATESERVICE']._serialized_end=2751
+  _globals['_GLOSSARY']._serialized_end=420
+  _globals['_GLOSSARYTERM']._serialized_start=422
+  _globals['_GLOSSARYTERM']._serialized_end=480
+  _globals['_TRANSLATETEXTRESPONSE']._serialized_start=483
+  _globals['_TRANSLATETEXTRESPONSE']._serialized_end=695
+  _globals['_TRANSLATION']._serialized_start=697
+  _globals['_TRANSLATION']._serialized_end=818
+  _globals['_SENTENCEPAIR']._serialized_start=821
+  _globals['_SENTENCEPAIR']._serialized_end=971
+  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_start=974
+  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_end=1104
+  _globals['_STREAMTRANSLATETEXTCONFIG']._serialized_start=1107
+  _globals['_STREAMTRANSLATETEXTCONFIG']._serialized_end=1260
+  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_start=1263
+  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_end=1468
+  _globals['_DETECTLANGUAGEREQUEST']._serialized_start=1470
+  _globals['_DETECTLANGUAGEREQUEST']._serialized_end=1517
+  _globals['_DETECTLANGUAGERESPONSE']._serialized_start=1520
+  _globals['_DETECTLANGUAGERESPONSE']._serialized_end=1693
+  _globals['_LANGUAGEDETECTION']._serialized_start=1695
+  _globals['_LANGUAGEDETECTION']._serialized_end=1773
+  _globals['_LANGUAGECANDIDATE']._serialized_start=1775
+  _globals['_LANGUAGECANDIDATE']._serialized_end=1837
+  _globals['_LISTLANGUAGESREQUEST']._serialized_start=1839
+  _globals['_LISTLANGUAGESREQUEST']._serialized_end=1861
+  _globals['_LISTLANGUAGESRESPONSE']._serialized_start=1864
+  _globals['_LISTLANGUAGESRESPONSE']._serialized_end=2034
+  _globals['_LANGUAGE']._serialized_start=2036
+  _globals['_LANGUAGE']._serialized_end=2115
+  _globals['_LANGUAGEPAIR']._serialized_start=2117
+  _globals['_LANGUAGEPAIR']._serialized_end=2241
+  _globals['_TRANSLATESERVICE']._serialized_start=2359
+  _globals['_TRANSLATESERVICE']._serialized_end=2810
 # @@protoc_insertion_point(module_scope)

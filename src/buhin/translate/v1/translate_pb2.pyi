@@ -88,23 +88,37 @@ Global___TranslateTextRequest: _TypeAlias = TranslateTextRequest  # noqa: Y015
 
 @_typing.final
 class Glossary(_message.Message):
-    """Terms that must be translated in a given way."""
+    """Terms that must be translated in a given way. Every term of a sentence is looked for in its translation; where one is
+    missing the sentence is translated once more, and the review reports what is missing still.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TERMS_FIELD_NUMBER: _builtins.int
+    GLOSSARY_ID_FIELD_NUMBER: _builtins.int
+    DO_NOT_TRANSLATE_FIELD_NUMBER: _builtins.int
+    glossary_id: _builtins.str
+    """A glossary of the service: the name of a file in its glossary folder, without `.tsv`. Its columns for the source and
+    the target language are used. INVALID_VALUE lists those that there are.
+    """
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___GlossaryTerm]:
-        """Pairs of terms, at most 500."""
+        """Pairs of terms, at most 500. They go before those of `glossary_id`."""
+
+    @_builtins.property
+    def do_not_translate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Terms that stay as they are, each 1 to 64 characters, at most 500."""
 
     def __init__(
         self,
         *,
         terms: _abc.Iterable[Global___GlossaryTerm] | None = ...,
+        glossary_id: _builtins.str = ...,
+        do_not_translate: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["do_not_translate", b"do_not_translate", "glossary_id", b"glossary_id", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
