@@ -12,7 +12,8 @@ _OPEN, _CLOSE, _QUOTES = "「『（(【《〈“", "」』）)】》〉”", "�
 _AFTER = re.compile(rf"[{re.escape(_CLOSE + _QUOTES)}]*")
 _TOKEN = re.compile(
     rf"(?P<open>[{re.escape(_OPEN)}])|(?P<close>[{re.escape(_CLOSE)}])"
-    rf"|(?P<end>[。！？!?…]+|\.(?=[{re.escape(_CLOSE + _QUOTES)}]*(?:\s|$)))"
+    r"|(?P<end>[。！？…][。！？!?…]*|(?<![A-Za-z0-9/])[!?]+|[!?]+(?![A-Za-z0-9/=&_%])"
+    rf"|\.(?=[{re.escape(_CLOSE + _QUOTES)}]*(?:\s|$)))"
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|No|vs|etc|approx|Inc|Ltd|Co|Fig|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec"
@@ -36,9 +37,9 @@ class Span:
 def split(text: str, *, max_characters: int = MAX_SENTENCE_CHARACTERS) -> list[Span]:
     """The sentences of a text in order, without the white space around them.
 
-    A sentence ends at 。！？…, at .!? before white space, and at a line end; not inside 「」 and other brackets (unless
-    they stay open to the end of the line), not after an abbreviation or an initial. A sentence longer than
-    ``max_characters`` is cut. Together the spans cover everything but white space.
+    A sentence ends at 。！？…, at . before white space, at !? outside of addresses, and at a line end; not inside 「」
+    and other brackets (unless they stay open to the end of the line), not after an abbreviation or an initial. A
+    sentence longer than ``max_characters`` is cut. Together the spans cover everything but white space.
     """
     spans = []
     start = 0

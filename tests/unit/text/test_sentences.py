@@ -24,6 +24,8 @@ from buhin.text.sentences import split
         ("See e.g. Fig. 2. J. Doe wrote it.", ["See e.g. Fig. 2.", "J. Doe wrote it."]),
         ('He said "no." Then he left.', ['He said "no."', "Then he left."]),
         ("Version 2.0.1 is out.", ["Version 2.0.1 is out."]),
+        ("いつですか?10月です!よし", ["いつですか?", "10月です!", "よし"]),
+        ("see https://example.jp/a?b=1 now? Yes", ["see https://example.jp/a?b=1 now?", "Yes"]),
         ("待って……。行こう", ["待って……。", "行こう"]),
         ("  margins \n", ["margins"]),
         ("", []),
