@@ -10,7 +10,7 @@ from buhin.serving import Application, run
 from buhin.text.loading import load_models
 from buhin.translate.v1 import translate_pb2_grpc
 from services.translate.engine import TranslateEngine
-from services.translate.engines.llama_cpp import LlamaTranslator
+from services.translate.engines.composed import ComposedTranslator
 from services.translate.servicer import TranslateServicer
 
 WRITES, COMPARES = "translation", "translation check"
@@ -21,7 +21,7 @@ def application(settings: TextSettings) -> Application[TranslateEngine]:
 
     def load() -> TranslateEngine:
         generator, encoder = load_models(settings, writes=WRITES, compares=COMPARES)
-        return LlamaTranslator(generator, encoder, slots=settings.concurrency)
+        return ComposedTranslator(generator, encoder, slots=settings.concurrency)
 
     return Application(
         card=ServiceCard.load(Path(__file__).with_name("card.yaml")),

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from buhin import engine
+from buhin.text.generator import Quality
 from buhin.text.sentences import Span
-
-
-class Quality(enum.Enum):
-    """How far a direction can be relied on with the engine's model."""
-
-    UNMEASURED = enum.auto()
-    WEAK = enum.auto()
-    DRAFT = enum.auto()
-    GOOD = enum.auto()
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from buhin.review import Reason
 from buhin.text.checks import MAX_COMPRESSION_RATIO, compression_ratio
+from buhin.text.generator import Quality
 from buhin.text.languages import detect
-from services.translate.engine import Options, Quality, Translation
+from services.translate.engine import Options, Translation
 from services.translate.kept import Lost, lost
 
 MIN_SIMILARITY = 0.45

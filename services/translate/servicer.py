@@ -22,11 +22,12 @@ from buhin.review import Notice, Reason, review, warnings
 from buhin.serving import Worker
 from buhin.text import glossary
 from buhin.text.checks import require_length, require_text
+from buhin.text.generator import Quality
 from buhin.text.languages import NAMES, detect, normalize
 from buhin.text.sentences import Span
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate import reasons
-from services.translate.engine import Options, Quality, TranslateEngine, Translation
+from services.translate.engine import Options, TranslateEngine, Translation
 
 MAX_CONTENTS = 256
 MAX_TERMS = 500

@@ -67,12 +67,18 @@ class ServerSettings(Settings):
     """Requests worked on at the same time."""
     queue_size: int = Field(default=32, ge=0, le=10_000)
     """Requests that may wait; one more is answered RESOURCE_EXHAUSTED at once."""
+    max_streams: int = Field(default=16, ge=1, le=10_000)
+    """Streams that callers may hold open at the same time; one more is answered RESOURCE_EXHAUSTED at once."""
+    stream_idle_s: float = Field(default=60, gt=0, le=3_600)
+    """Seconds without a message from the caller, or without the caller taking one, after which a stream is ended."""
     drain_s: float = Field(default=30, ge=0, le=3_600)
     """Seconds for work in flight to finish after SIGTERM."""
     threads: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=1, le=256)
     """Threads of the engine's inference."""
     max_message_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, le=1024**3)
     """Largest request message."""
+    glossary_dir: Path | None = None
+    """Folder of shared glossaries: ``<id>.tsv``, a column a language, the codes of the languages in the first line."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least serious events that are logged."""
 
@@ -101,8 +107,6 @@ class TextSettings(ServerSettings):
     """Context of the writing model, shared by the requests worked on at the same time."""
     max_characters: int = Field(default=50_000, ge=1, le=1_000_000)
     """Most characters of one request."""
-    glossary_dir: Path | None = None
-    """Folder of shared glossaries: ``<id>.tsv``, a column a language, the codes of the languages in the first line."""
 
 
 class ImageSettings(ServerSettings):

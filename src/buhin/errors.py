@@ -19,7 +19,9 @@ BuhinError
 │       ├── SourceError                   SOURCE_FAILED
 │       └── EngineFailedError             ENGINE_FAILED
 ├── QueueFullError                    RESOURCE_EXHAUSTED   QUEUE_FULL
+├── TooManyStreamsError               RESOURCE_EXHAUSTED   TOO_MANY_STREAMS
 ├── DeadlineExceededError             DEADLINE_EXCEEDED    DEADLINE_EXCEEDED
+├── StreamIdleError                   DEADLINE_EXCEEDED    STREAM_IDLE
 ├── CancelledError                    CANCELLED            CANCELLED
 ├── NotImplementedMethodError         UNIMPLEMENTED        NOT_IMPLEMENTED
 ├── UnknownModelError                 NOT_FOUND            UNKNOWN_MODEL
@@ -222,6 +224,15 @@ class QueueFullError(BuhinError):
     text_ja = "待ち行列が上限の {waiting} 件に達しています。しばらくしてから再試行してください"
 
 
+class TooManyStreamsError(BuhinError):
+    """The service holds as many streams open as it takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_STREAMS"
+    text = "{limit} streams are open already, the limit; try again later"
+    text_ja = "開いているストリームが上限の {limit} 本に達しています。しばらくしてから再試行してください"
+
+
 class DeadlineExceededError(BuhinError):
     """The caller's deadline passed."""
 
@@ -229,6 +240,15 @@ class DeadlineExceededError(BuhinError):
     reason = "DEADLINE_EXCEEDED"
     text = "the deadline passed before the answer was ready"
     text_ja = "期限までに応答できませんでした"
+
+
+class StreamIdleError(BuhinError):
+    """The caller neither sent nor took anything for too long."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = "STREAM_IDLE"
+    text = "nothing was sent or taken for {limit_s} s; the stream was ended"
+    text_ja = "{limit_s} 秒間送受信がなかったため、ストリームを終了しました"
 
 
 class CancelledError(BuhinError):

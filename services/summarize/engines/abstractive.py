@@ -25,7 +25,6 @@ from services.summarize.engines.small_talk import is_small_talk, that_matter
 _CHARACTERS_A_SENTENCE = {True: 45, False: 110}
 """Length of a written sentence to plan with, for languages without spaces and for others."""
 _TOPIC_SENTENCES, _TOPIC_CHARACTERS = 5, 600
-_MAX_TOKENS = 200
 _SPELLED_OUT = {"ja", "en", "zh"}
 """Languages whose small numbers are known when they are written as words."""
 _CITATIONS, _CITATION_MARGIN = 3, 0.15
@@ -87,14 +86,11 @@ def _plan(source: _Source, options: Options, encoder: SentenceEncoder) -> tuple[
 
 def _write(source: _Source, run: range, options: Options, generator: Generator, stop: Stop) -> tuple[str, bool]:
     part = "\n".join(source.spans[i].of(source.text) for i in run)
-    written = generator.generate(prompts.to_write(part, options.source), max_tokens=_MAX_TOKENS, stop=stop)
+    written = generator.generate(prompts.to_write(part, options.source), stop=stop)
     if options.target == options.source:
         return written.text, written.finished
-    translated = generator.generate(
-        prompts.to_translate(" ".join(written.text.split()), options.source, options.target),
-        max_tokens=_MAX_TOKENS,
-        stop=stop,
-    )
+    translation = prompts.to_translate(" ".join(written.text.split()), options.source, options.target)
+    translated = generator.generate(translation, stop=stop)
     return translated.text, written.finished and translated.finished
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+import itertools
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
@@ -19,6 +20,7 @@ C = TypeVar("C", bound="Client")
 A = TypeVar("A", bound="AsyncClient")
 P = ParamSpec("P")
 R = TypeVar("R", bound=Message)
+D = TypeVar("D")
 
 
 class Client:
@@ -94,6 +96,70 @@ def calls_async(
     async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
         answer: R = await self.connection.unary(method, build(*args, **kwargs), timeout_s=self.timeout_s)
         return answer
+
+    return call
+
+
+def streams(
+    build: Callable[P, Message], method: MethodDescriptor, response: type[R]
+) -> Callable[Concatenate[Client, P], Iterator[R]]:
+    """As ``calls``, for a method that gives many messages."""
+
+    @functools.wraps(build)
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        return self.connection.stream(method, build(*args, **kwargs), timeout_s=self.timeout_s)
+
+    return call
+
+
+def streams_async(
+    build: Callable[P, Message], method: MethodDescriptor, response: type[R]
+) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[R]]:
+    """The async twin of ``streams``."""
+
+    @functools.wraps(build)
+    def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        return self.connection.stream(method, build(*args, **kwargs), timeout_s=self.timeout_s)
+
+    return call
+
+
+def converses(
+    build: Callable[P, Message], wrap: Callable[[D], Message], method: MethodDescriptor, response: type[R]
+) -> Callable[Concatenate[Client, Iterable[D], P], Iterator[R]]:
+    """A client method that takes the data of a stream, and what ``build`` takes, which builds the stream's first
+    message; ``wrap`` makes a message of each piece of data.
+    """
+
+    @functools.wraps(build)
+    def call(self: Client, data: Iterable[D], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        requests = itertools.chain([build(*args, **kwargs)], map(wrap, data))
+        return self.connection.stream(method, requests, timeout_s=self.timeout_s)
+
+    return call
+
+
+def converses_async(
+    build: Callable[P, Message], wrap: Callable[[D], Message], method: MethodDescriptor, response: type[R]
+) -> Callable[Concatenate[AsyncClient, AsyncIterable[D] | Iterable[D], P], AsyncIterator[R]]:
+    """The async twin of ``converses``. Data that has to be waited for must come from an async iterable."""
+
+    @functools.wraps(build)
+    def call(
+        self: AsyncClient, data: AsyncIterable[D] | Iterable[D], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncIterator[R]:
+        first = build(*args, **kwargs)
+
+        async def requests() -> AsyncIterator[Message]:
+            yield first
+            if isinstance(data, Iterable):
+                for each in data:
+                    yield wrap(each)
+            else:
+                async for each in data:
+                    yield wrap(each)
+
+        return self.connection.stream(method, requests(), timeout_s=self.timeout_s)
 
     return call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
@@ -19,6 +19,8 @@ from buhin.config import ClientSettings
 from buhin.status import decode_call
 
 MAX_SEND_BYTES = 64 * 1024 * 1024
+MAX_TIMEOUT_S = 86_400.0
+"""Deadline of a stream of requests when the caller gives none: people may speak for long."""
 
 RETRY = {
     "methodConfig": [
@@ -58,10 +60,12 @@ class _Target:
         }
 
     @contextmanager
-    def _typed_errors(self) -> Iterator[None]:
+    def _typed_errors(self, failed: Sequence[Exception] = ()) -> Iterator[None]:
         try:
             yield
         except grpc.RpcError as error:
+            if failed:
+                raise failed[0] from None
             raise decode_call(error, self.address) from error
 
 
@@ -89,6 +93,35 @@ class Connection(_Target):
         call = self._channel.unary_unary(*_codec(method))
         with self._typed_errors():
             return call(request, **self._call_options(timeout_s, request_id))
+
+    def stream(
+        self,
+        method: MethodDescriptor,
+        requests: Message | Iterable[Message],
+        *,
+        timeout_s: float | None = None,
+        request_id: str | None = None,
+    ) -> Iterator[Any]:
+        """Call a method that gives many messages, and takes one or many.
+
+        Raises as ``unary`` does, and what ``requests`` raises. Where it takes many, the deadline is a day unless one is
+        given. Closing the iterator cancels the call.
+        """
+        path, serialize, parse = _codec(method)
+        if isinstance(requests, Message):
+            failed: list[Exception] = []
+            answers = self._channel.unary_stream(path, serialize, parse)(
+                requests, **self._call_options(timeout_s, request_id)
+            )
+        else:
+            sent, failed = _kept(requests)
+            options = self._call_options(timeout_s or MAX_TIMEOUT_S, request_id)
+            answers = self._channel.stream_stream(path, serialize, parse)(sent, **options)
+        try:
+            with self._typed_errors(failed):
+                yield from answers
+        finally:
+            answers.cancel()
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
@@ -124,6 +157,33 @@ class AsyncConnection(_Target):
         with self._typed_errors():
             return await call(request, **self._call_options(timeout_s, request_id))
 
+    async def stream(
+        self,
+        method: MethodDescriptor,
+        requests: Message | AsyncIterable[Message],
+        *,
+        timeout_s: float | None = None,
+        request_id: str | None = None,
+    ) -> AsyncIterator[Any]:
+        """As Connection.stream."""
+        path, serialize, parse = _codec(method)
+        failed: list[Exception] = []
+        answers: Any
+        if isinstance(requests, Message):
+            answers = self._channel.unary_stream(path, serialize, parse)(
+                requests, **self._call_options(timeout_s, request_id)
+            )
+        else:
+            sent, failed = _kept_async(requests)
+            options = self._call_options(timeout_s or MAX_TIMEOUT_S, request_id)
+            answers = self._channel.stream_stream(path, serialize, parse)(sent, **options)
+        try:
+            with self._typed_errors(failed):
+                async for answer in answers:
+                    yield answer
+        finally:
+            answers.cancel()
+
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
         await self._channel.close()
@@ -135,6 +195,35 @@ class AsyncConnection(_Target):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _kept(requests: Iterable[Message]) -> tuple[Iterator[Message], list[Exception]]:
+    """The requests, and where an exception of theirs is kept, which gRPC would only log."""
+    failed: list[Exception] = []
+
+    def sent() -> Iterator[Message]:
+        try:
+            yield from requests
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    return sent(), failed
+
+
+def _kept_async(requests: AsyncIterable[Message]) -> tuple[AsyncIterator[Message], list[Exception]]:
+    """The async twin of ``_kept``."""
+    failed: list[Exception] = []
+
+    async def sent() -> AsyncIterator[Message]:
+        try:
+            async for request in requests:
+                yield request
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    return sent(), failed
 
 
 def _codec(method: MethodDescriptor) -> tuple[str, Any, Any]:

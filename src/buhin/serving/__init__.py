@@ -2,6 +2,6 @@
 
 from buhin.serving.application import Application
 from buhin.serving.server import Server, run
-from buhin.serving.worker import Worker
+from buhin.serving.worker import Stream, Worker
 
-__all__ = ["Application", "Server", "Worker", "run"]
+__all__ = ["Application", "Server", "Stream", "Worker", "run"]

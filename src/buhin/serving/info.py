@@ -42,7 +42,7 @@ class ServiceInfoServicer(catalogue_pb2_grpc.ServiceInfoServiceServicer):
                 entry.loaded = True
         settings = self._application.settings
         for name in type(settings).model_fields:
-            if name.startswith("max_") or name in ("concurrency", "queue_size"):
+            if name.startswith("max_") or name in ("concurrency", "queue_size", "stream_idle_s"):
                 info.limits[name] = float(getattr(settings, name))
         info.state = common_pb2.ServiceState.Value(f"SERVICE_STATE_{self._worker.state.name}")
         if failure := self._worker.failure:

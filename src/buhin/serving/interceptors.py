@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 
 import grpc
@@ -63,8 +63,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return self._with_provenance(response, call)
 
         async def answer_stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-            async with self._around(method, context) as call:
-                async for response in behaviour(request, context):
+            async with self._around(method, context) as call, aclosing(behaviour(request, context)) as responses:
+                async for response in responses:
                     yield self._with_provenance(response, call)
 
         return _KINDS[kind](

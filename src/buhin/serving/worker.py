@@ -6,15 +6,23 @@ import asyncio
 import enum
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import structlog
 
 from buhin.config import ServerSettings
 from buhin.engine import Engine, Stop
-from buhin.errors import BuhinError, DrainingError, EngineFailedError, NotReadyError, QueueFullError
+from buhin.errors import (
+    BuhinError,
+    DrainingError,
+    EngineFailedError,
+    NotReadyError,
+    QueueFullError,
+    TooManyStreamsError,
+)
 from buhin.serving.call import Call, current_call
 
 E = TypeVar("E", bound=Engine)
@@ -37,7 +45,8 @@ class Worker(Generic[E]):
 
     At most ``concurrency`` pieces of work run and ``queue_size`` wait; one more raises QueueFullError at once. A
     caller that leaves while waiting is dropped without work; one that leaves while running sets the work's Stop, and
-    its place is free as soon as the work has ended.
+    its place is free as soon as the work has ended. Streams are bounded by their number instead: the work of one that
+    was let in waits its turn and is never refused, also while the service drains.
     """
 
     def __init__(self, load: Callable[[], E], settings: ServerSettings) -> None:
@@ -47,6 +56,8 @@ class Worker(Generic[E]):
         self._pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="engine")
         self._places = asyncio.Semaphore(settings.concurrency)
         self._admitted = 0
+        self._max_streams = settings.max_streams
+        self._streams = 0
         self._running: set[Stop] = set()
         self._mean_work_s = 1.0
         self.engine: E | None = None
@@ -81,8 +92,25 @@ class Worker(Generic[E]):
         engine = self.ready_engine()
         waiting = self._admitted - self._concurrency
         if waiting >= self._queue_size:
-            retry_after_s = max(0.1, self._mean_work_s * (self._admitted + 1) / self._concurrency)
-            raise QueueFullError(waiting=max(waiting, 0), retry_after_s=round(retry_after_s, 3))
+            raise QueueFullError(waiting=max(waiting, 0), retry_after_s=self._retry_after_s())
+        return await self._do(engine, work)
+
+    @contextmanager
+    def stream(self) -> Iterator[Stream[E]]:
+        """Hold the place of a stream.
+
+        Raises NotReadyError, DrainingError, a ModelError or TooManyStreamsError at once.
+        """
+        engine = self.ready_engine()
+        if self._streams >= self._max_streams:
+            raise TooManyStreamsError(limit=self._max_streams, retry_after_s=self._retry_after_s())
+        self._streams += 1
+        try:
+            yield Stream(self, engine)
+        finally:
+            self._streams -= 1
+
+    async def _do(self, engine: E, work: Callable[[E, Stop], R]) -> R:
         call = current_call.get(None) or Call(method="", request_id="")
         call.models = tuple(engine.models)
         self._admitted += 1
@@ -129,6 +157,9 @@ class Worker(Generic[E]):
             raise NotReadyError(retry_after_s=1.0)
         return self.engine
 
+    def _retry_after_s(self) -> float:
+        return round(max(0.1, self._mean_work_s * (self._admitted + 1) / self._concurrency), 3)
+
     def _finish(self, done: asyncio.Future[R], stop: Stop, started: float) -> None:
         self._running.discard(stop)
         self._admitted -= 1
@@ -141,3 +172,15 @@ class Worker(Generic[E]):
         self.failure = error
         self.state = State.UNAVAILABLE
         _log.error("engine_unavailable", reason=error.reason, detail=error.message)
+
+
+class Stream(Generic[E]):
+    """A stream that was let in. Its pieces of work are done one at a time, in turn with those of all callers."""
+
+    def __init__(self, worker: Worker[E], engine: E) -> None:
+        self._worker = worker
+        self.engine = engine
+
+    async def run(self, work: Callable[[E, Stop], R]) -> R:
+        """Do ``work(engine, stop)`` in a thread. Raises whatever the work raises."""
+        return await self._worker._do(self.engine, work)

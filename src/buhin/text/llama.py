@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -14,8 +15,10 @@ import xllamacpp
 from buhin.engine import LoadedModel, Stop
 from buhin.errors import InputTooLargeError
 from buhin.models.store import Model
-from buhin.text.generator import Generation, Message
+from buhin.text.generator import Generation, Prompt, Quality, Task
+from buhin.text.languages import NAMES
 
+_MEASURED = {("ja", "en"): Quality.DRAFT, ("en", "ja"): Quality.WEAK}
 _TEMPLATE_TOKENS = 32
 """Tokens that the chat template may add to a message."""
 
@@ -24,6 +27,11 @@ class LlamaGenerator:
     """A Generator on a GGUF model. ``context_tokens`` are shared out to ``slots`` requests at a time."""
 
     name = "llama.cpp"
+    tasks = frozenset(Task)
+    directions: Mapping[tuple[str, str], Quality] = {
+        pair: _MEASURED.get(pair, Quality.UNMEASURED) for pair in itertools.permutations(NAMES, 2)
+    }
+    follows_instructions = True
 
     def __init__(
         self, model: Model, *, context_tokens: int, slots: int, threads: int, role: str = "text generation"
@@ -56,32 +64,25 @@ class LlamaGenerator:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
             return len(json.load(answer)["tokens"])
 
-    def generate(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        stop: Stop,
-        json_schema: dict[str, Any] | None = None,
-    ) -> Generation:
+    def generate(self, prompt: Prompt, *, stop: Stop, on_text: Callable[[str], None] | None = None) -> Generation:
         """Write with temperature 0. See Generator.generate."""
         stop.check()
-        prompt_tokens = sum(self.count_tokens(message.content) + _TEMPLATE_TOKENS for message in messages)
-        if prompt_tokens + max_tokens > self.context_tokens:
+        prompt_tokens = sum(self.count_tokens(message.content) + _TEMPLATE_TOKENS for message in prompt.messages)
+        if prompt_tokens + prompt.max_tokens > self.context_tokens:
             raise InputTooLargeError(
-                field="text", size=prompt_tokens + max_tokens, unit="tokens", limit=self.context_tokens
+                field="text", size=prompt_tokens + prompt.max_tokens, unit="tokens", limit=self.context_tokens
             )
         request: dict[str, Any] = {
-            "messages": [{"role": message.role, "content": plain(message.content)} for message in messages],
-            "max_tokens": max_tokens,
+            "messages": [{"role": message.role, "content": plain(message.content)} for message in prompt.messages],
+            "max_tokens": prompt.max_tokens,
             "temperature": 0,
             "stream": True,
         }
-        if json_schema is not None:
-            request["response_format"] = {"type": "json_schema", "json_schema": {"schema": json_schema}}
+        if prompt.json_schema is not None:
+            request["response_format"] = {"type": "json_schema", "json_schema": {"schema": prompt.json_schema}}
         parts: list[str] = []
         reasons: list[str] = []
-        self._server.handle_chat_completions(request, _collect(parts, reasons, stop))
+        self._server.handle_chat_completions(request, _collect(parts, reasons, stop, on_text))
         stop.check()
         return Generation("".join(parts), finished=reasons[-1:] == ["stop"])
 
@@ -95,11 +96,16 @@ def plain(text: str) -> str:
     return text.replace("<|", "< |")
 
 
-def _collect(parts: list[str], reasons: list[str], stop: Stop) -> Callable[[dict[str, Any]], bool]:
+def _collect(
+    parts: list[str], reasons: list[str], stop: Stop, on_text: Callable[[str], None] | None
+) -> Callable[[dict[str, Any]], bool]:
     def on_chunk(chunk: dict[str, Any]) -> bool:
         """Take the next characters; True ends the generation."""
         for choice in chunk.get("choices", []):
-            parts.append(choice["delta"].get("content") or "")
+            if text := choice["delta"].get("content"):
+                parts.append(text)
+                if on_text is not None:
+                    on_text(text)
             if choice["finish_reason"]:
                 reasons.append(choice["finish_reason"])
         return stop.is_set()

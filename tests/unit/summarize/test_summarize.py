@@ -19,13 +19,13 @@ from buhin.engine import LoadedModel, Stop
 from buhin.serving import Application
 from buhin.status import decode_call
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
-from buhin.text.generator import Generation, Message
 from buhin.text.sentences import Span
 from services.summarize.__main__ import application as summarize_application
 from services.summarize.engine import Citation, Method, Options, Sentence, Style, Summary
 from services.summarize.engines import abstractive, extractive, prompts
 from services.summarize.engines.ranking import by_marginal_relevance, centrality, relevance, topics
 from services.summarize.reasons import MIN_SUPPORT, reasons, supported
+from tests.generators import FakeGenerator
 from tests.support import ANY_PORT, serving
 
 WRITER = LoadedModel("writer", "sha256:" + "1" * 64, "writing", "MIT", 1)
@@ -46,30 +46,11 @@ class Letters:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-class Echo:
-    """A generator that writes what it is told to, or the part that it is given."""
-
-    name, version, model, context_tokens = "echo", "1", WRITER, 1000
+class Echo(FakeGenerator):
+    """Writes what it is told to, or the part that it is given."""
 
     def __init__(self, written: str | None = None) -> None:
-        self.written = written
-        self.asked: list[Sequence[Message]] = []
-
-    def count_tokens(self, text: str) -> int:
-        """One a character."""
-        return len(text)
-
-    def generate(
-        self, messages: Sequence[Message], *, max_tokens: int, stop: Stop, json_schema: Any = None
-    ) -> Generation:
-        """Write."""
-        stop.check()
-        self.asked.append(messages)
-        part = messages[-1].content.removeprefix("<text>\n").removesuffix("\n</text>")
-        return Generation(part if self.written is None else self.written, finished=True)
-
-    def close(self) -> None:
-        """Nothing."""
+        super().__init__(lambda prompt: prompt.text if written is None else written)
 
 
 def options(method: Method = Method.EXTRACTIVE, **changes: Any) -> Options:
@@ -217,7 +198,7 @@ def test_what_looks_like_an_instruction_is_not_shown_to_the_model(hostile: str) 
     generator = Echo()
     text = f"水は五百本ある。\n{hostile}"
     summary = write(text, generator, options(Method.ABSTRACTIVE, max_sentences=3))
-    assert all(hostile not in messages[-1].content for messages in generator.asked)
+    assert all(hostile not in prompt.messages[-1].content for prompt in generator.asked)
     assert [span.of(text) for span in summary.injections] == [hostile]
     found = list(reasons(text, summary, options(Method.ABSTRACTIVE, max_sentences=3)))
     assert found[0].code == "INJECTION_SUSPECTED"
@@ -233,7 +214,10 @@ def test_ordinary_sentences_are_not_suspected(harmless: str) -> None:
 def test_another_language_is_written_in_two_steps() -> None:
     generator = Echo()
     write("水は五百本ある。", generator, options(Method.ABSTRACTIVE, target="en", max_sentences=1))
-    assert ["書記" in generator.asked[0][0].content, "natural English" in generator.asked[1][0].content] == [True, True]
+    assert [
+        "書記" in generator.asked[0].messages[0].content,
+        "natural English" in generator.asked[1].messages[0].content,
+    ] == [True, True]
 
 
 def test_work_that_nobody_waits_for_ends() -> None:

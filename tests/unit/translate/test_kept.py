@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ import pytest
 from buhin import errors
 from buhin.engine import Stop
 from buhin.status import decode_call
-from buhin.text.generator import Generation, Message
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate.engine import Options
-from services.translate.engines.llama_cpp import LlamaTranslator
+from services.translate.engines.composed import ComposedTranslator
 from services.translate.kept import lost
+from tests.generators import FakeGenerator
 from tests.support import serving
-from tests.unit.translate.test_translate import Dictionary, Encoder, Fixed, application
+from tests.unit.translate.test_translate import Encoder, Fixed, application
 
 URL = "https://www.city.example.jp/a_b?c=1&d=%20#e"
 
@@ -53,20 +52,11 @@ def test_what_is_lost(source: str, target: str, needed: list[str]) -> None:
     assert lost(source, target, Options("ja", "en", glossary)).needed == needed
 
 
-class Second(Dictionary):
+class Second(FakeGenerator):
     """Answers differently when it is told what it needs."""
 
     def __init__(self, first: str, second: str) -> None:
-        super().__init__({})
-        self.answers = {False: first, True: second}
-
-    def generate(
-        self, messages: Sequence[Message], *, max_tokens: int, stop: Stop, json_schema: Any = None
-    ) -> Generation:
-        """The first or the second answer."""
-        stop.check()
-        self.asked.append(messages)
-        return Generation(self.answers["must contain exactly" in messages[0].content], finished=True)
+        super().__init__(lambda prompt: second if "must contain exactly" in prompt.messages[0].content else first)
 
 
 @pytest.mark.parametrize(
@@ -80,12 +70,12 @@ class Second(Dictionary):
 )
 def test_it_is_tried_once_more_and_the_better_one_is_kept(first: str, second: str, kept: str, asked: int) -> None:
     generator = Second(first, second)
-    engine = LlamaTranslator(generator, Encoder(), slots=1)  # type: ignore[arg-type]
+    engine = ComposedTranslator(generator, Encoder(), slots=1)  # type: ignore[arg-type]
     found = engine.translate("区役所に水が500本。", Options("ja", "en", {"区役所": "Ward Office"}), Stop())
     engine.close()
     assert (found.text, len(generator.asked)) == (kept, asked)
     if asked == 2:
-        assert "500" in generator.asked[1][0].content.partition("must contain exactly")[2]
+        assert "500" in generator.asked[1].messages[0].content.partition("must contain exactly")[2]
 
 
 def request(**glossary: Any) -> translate_pb2.TranslateTextRequest:

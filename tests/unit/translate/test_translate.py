@@ -15,42 +15,24 @@ from buhin.config import TextSettings
 from buhin.engine import LoadedModel, Stop
 from buhin.serving import Application
 from buhin.status import decode_call
-from buhin.text.generator import Generation, Message
+from buhin.text.generator import Generation, Quality
 from buhin.text.sentences import Span
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate import reasons
 from services.translate.__main__ import application as translate_application
-from services.translate.engine import Options, Pair, Quality, Translation
-from services.translate.engines.llama_cpp import LlamaTranslator
+from services.translate.engine import Options, Pair, Translation
+from services.translate.engines.composed import ComposedTranslator
+from tests.generators import WRITER, FakeGenerator
 from tests.support import ANY_PORT, serving
 
-WRITER = LoadedModel("writer", "sha256:" + "1" * 64, "translation", "MIT", 1)
 ENCODER = LoadedModel("encoder", "sha256:" + "2" * 64, "check", "MIT", 1)
 
 
-class Dictionary:
-    """A generator that knows some sentences."""
-
-    name, version, model, context_tokens = "dictionary", "1", WRITER, 1000
+class Dictionary(FakeGenerator):
+    """Knows some sentences."""
 
     def __init__(self, words: Mapping[str, str]) -> None:
-        self.words = words
-        self.asked: list[Sequence[Message]] = []
-
-    def count_tokens(self, text: str) -> int:
-        """One a character."""
-        return len(text)
-
-    def generate(
-        self, messages: Sequence[Message], *, max_tokens: int, stop: Stop, json_schema: Any = None
-    ) -> Generation:
-        """Look the sentence up."""
-        stop.check()
-        self.asked.append(messages)
-        return Generation(self.words[messages[-1].content], finished="切" not in messages[-1].content)
-
-    def close(self) -> None:
-        """Nothing."""
+        super().__init__(lambda prompt: Generation(words[prompt.text], finished="切" not in prompt.text))
 
 
 class Encoder:
@@ -63,10 +45,10 @@ class Encoder:
         return np.array([[0.0, 1.0] if "cat" in s else [1.0, 0.0] for s in sentences], np.float32).reshape(-1, 2)
 
 
-def translator(**words: str) -> tuple[LlamaTranslator, Dictionary]:
+def translator(**words: str) -> tuple[ComposedTranslator, Dictionary]:
     """A translator with a dictionary."""
     generator = Dictionary(words)
-    return LlamaTranslator(generator, Encoder(), slots=2), generator  # type: ignore[arg-type]
+    return ComposedTranslator(generator, Encoder(), slots=2), generator  # type: ignore[arg-type]
 
 
 def test_sentences_are_translated_one_by_one_and_stand_where_the_spans_say() -> None:
@@ -77,7 +59,7 @@ def test_sentences_are_translated_one_by_one_and_stand_where_the_spans_say() -> 
     assert [(p.source.of(content), p.target.of(result.text)) for p in result.pairs] == [
         ("見出し", "Title"), ("晴れ。", "Sunny."), ("雨。", "It rains."),
     ]  # fmt: skip
-    assert all("never an instruction" in messages[0].content for messages in generator.asked)
+    assert all("never an instruction" in prompt.messages[0].content for prompt in generator.asked)
     assert [model.model_id for model in engine.models] == ["writer", "encoder"]
 
 
@@ -98,8 +80,8 @@ def test_chatter_around_a_translation_is_removed(written: str, expected: str) ->
 def test_only_terms_that_occur_are_given_to_the_model() -> None:
     engine, generator = translator(**{"避難所です。": "A shelter."})
     engine.translate("避難所です。", Options("ja", "en", {"避難所": "shelter", "水": "water"}), Stop())
-    assert "避難所 = shelter" in generator.asked[0][0].content
-    assert "water" not in generator.asked[0][0].content
+    assert "避難所 = shelter" in generator.asked[0].messages[0].content
+    assert "water" not in generator.asked[0].messages[0].content
 
 
 def test_work_that_nobody_waits_for_ends() -> None:

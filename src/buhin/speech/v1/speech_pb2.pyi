@@ -21,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SubtitleFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubtitleFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubtitleFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBTITLE_FORMAT_UNSPECIFIED: _SubtitleFormat.ValueType  # 0
+    """Not a format."""
+    SUBTITLE_FORMAT_SRT: _SubtitleFormat.ValueType  # 1
+    """SubRip."""
+    SUBTITLE_FORMAT_WEBVTT: _SubtitleFormat.ValueType  # 2
+    """WebVTT (https://www.w3.org/TR/webvtt1/)."""
+
+class SubtitleFormat(_SubtitleFormat, metaclass=_SubtitleFormatEnumTypeWrapper):
+    """Formats of subtitles."""
+
+SUBTITLE_FORMAT_UNSPECIFIED: SubtitleFormat.ValueType  # 0
+"""Not a format."""
+SUBTITLE_FORMAT_SRT: SubtitleFormat.ValueType  # 1
+"""SubRip."""
+SUBTITLE_FORMAT_WEBVTT: SubtitleFormat.ValueType  # 2
+"""WebVTT (https://www.w3.org/TR/webvtt1/)."""
+Global___SubtitleFormat: _TypeAlias = SubtitleFormat  # noqa: Y015
+
 class _Task:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -64,6 +88,34 @@ AUDIO_ENCODING_UNSPECIFIED: AudioEncoding.ValueType  # 0
 AUDIO_ENCODING_LINEAR16: AudioEncoding.ValueType  # 1
 """Raw signed 16-bit little-endian samples, channels interleaved, without a header."""
 Global___AudioEncoding: _TypeAlias = AudioEncoding  # noqa: Y015
+
+class _StreamingMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StreamingModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StreamingMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STREAMING_MODE_UNSPECIFIED: _StreamingMode.ValueType  # 0
+    """Same as LIVE."""
+    STREAMING_MODE_LIVE: _StreamingMode.ValueType  # 1
+    """As it is spoken: answers come with as little delay as there can be."""
+    STREAMING_MODE_FILE: _StreamingMode.ValueType  # 2
+    """As fast as it can be sent: a recording, recognized once all of it is there, with what follows a word taken into
+    account.
+    """
+
+class StreamingMode(_StreamingMode, metaclass=_StreamingModeEnumTypeWrapper):
+    """How the audio of a stream comes."""
+
+STREAMING_MODE_UNSPECIFIED: StreamingMode.ValueType  # 0
+"""Same as LIVE."""
+STREAMING_MODE_LIVE: StreamingMode.ValueType  # 1
+"""As it is spoken: answers come with as little delay as there can be."""
+STREAMING_MODE_FILE: StreamingMode.ValueType  # 2
+"""As fast as it can be sent: a recording, recognized once all of it is there, with what follows a word taken into
+account.
+"""
+Global___StreamingMode: _TypeAlias = StreamingMode  # noqa: Y015
 
 class _VoiceActivityType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -131,6 +183,10 @@ class RecognitionConfig(_message.Message):
     ENABLE_WORD_OFFSETS_FIELD_NUMBER: _builtins.int
     ENABLE_VOICE_ACTIVITY_DETECTION_FIELD_NUMBER: _builtins.int
     HOTWORDS_FIELD_NUMBER: _builtins.int
+    GLOSSARY_ID_FIELD_NUMBER: _builtins.int
+    ENABLE_LANGUAGE_IDENTIFICATION_FIELD_NUMBER: _builtins.int
+    DIARIZATION_FIELD_NUMBER: _builtins.int
+    SUBTITLES_FIELD_NUMBER: _builtins.int
     language_code: _builtins.str
     """Spoken language as a BCP-47 code, for example `ja` or `en-US`. Empty: detected from the audio."""
     task: Global___Task.ValueType
@@ -145,9 +201,23 @@ class RecognitionConfig(_message.Message):
     """Return each word with its times and confidence."""
     enable_voice_activity_detection: _builtins.bool
     """Skip parts without a voice before recognition. Default true."""
+    glossary_id: _builtins.str
+    """A glossary of the service whose terms in the spoken language are hotwords too, after those of `hotwords`: the name
+    of a file in its glossary folder, without `.tsv`. INVALID_VALUE lists those that there are.
+    """
+    enable_language_identification: _builtins.bool
+    """Tell the language of each segment, for recordings in which it changes. `language_code` must be empty. Not with LIVE."""
     @_builtins.property
     def hotwords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words and names that are likely to be spoken, most important first. At most 100 of 64 characters."""
+
+    @_builtins.property
+    def diarization(self) -> Global___SpeakerDiarizationConfig:
+        """Tell speakers apart. Default: they are not. Not with LIVE."""
+
+    @_builtins.property
+    def subtitles(self) -> Global___SubtitleConfig:
+        """Also return the transcript as subtitles. Not with LIVE."""
 
     def __init__(
         self,
@@ -160,16 +230,110 @@ class RecognitionConfig(_message.Message):
         enable_word_offsets: _builtins.bool = ...,
         enable_voice_activity_detection: _builtins.bool | None = ...,
         hotwords: _abc.Iterable[_builtins.str] | None = ...,
+        glossary_id: _builtins.str = ...,
+        enable_language_identification: _builtins.bool = ...,
+        diarization: Global___SpeakerDiarizationConfig | None = ...,
+        subtitles: Global___SubtitleConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_enable_voice_activity_detection", b"_enable_voice_activity_detection", "enable_voice_activity_detection", b"enable_voice_activity_detection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_enable_voice_activity_detection", b"_enable_voice_activity_detection", "diarization", b"diarization", "enable_voice_activity_detection", b"enable_voice_activity_detection", "subtitles", b"subtitles"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enable_voice_activity_detection", b"_enable_voice_activity_detection", "audio_channel_count", b"audio_channel_count", "enable_voice_activity_detection", b"enable_voice_activity_detection", "enable_word_offsets", b"enable_word_offsets", "encoding", b"encoding", "hotwords", b"hotwords", "language_code", b"language_code", "sample_rate_hertz", b"sample_rate_hertz", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enable_voice_activity_detection", b"_enable_voice_activity_detection", "audio_channel_count", b"audio_channel_count", "diarization", b"diarization", "enable_language_identification", b"enable_language_identification", "enable_voice_activity_detection", b"enable_voice_activity_detection", "enable_word_offsets", b"enable_word_offsets", "encoding", b"encoding", "glossary_id", b"glossary_id", "hotwords", b"hotwords", "language_code", b"language_code", "sample_rate_hertz", b"sample_rate_hertz", "subtitles", b"subtitles", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enable_voice_activity_detection: _TypeAlias = _typing.Literal["enable_voice_activity_detection"]  # noqa: Y015
     _WhichOneofArgType__enable_voice_activity_detection: _TypeAlias = _typing.Literal["_enable_voice_activity_detection", b"_enable_voice_activity_detection"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__enable_voice_activity_detection) -> _WhichOneofReturnType__enable_voice_activity_detection | None: ...
 
 Global___RecognitionConfig: _TypeAlias = RecognitionConfig  # noqa: Y015
+
+@_typing.final
+class SpeakerDiarizationConfig(_message.Message):
+    """Telling speakers apart: who spoke when, not who they are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENABLED_FIELD_NUMBER: _builtins.int
+    EXPECTED_SPEAKER_COUNT_FIELD_NUMBER: _builtins.int
+    enabled: _builtins.bool
+    """Label segments and words with their speakers."""
+    expected_speaker_count: _builtins.int
+    """How many speakers there are, 1 to 20. Default: found from the voices."""
+    def __init__(
+        self,
+        *,
+        enabled: _builtins.bool = ...,
+        expected_speaker_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "expected_speaker_count", b"expected_speaker_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakerDiarizationConfig: _TypeAlias = SpeakerDiarizationConfig  # noqa: Y015
+
+@_typing.final
+class SubtitleConfig(_message.Message):
+    """How subtitles are laid out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMATS_FIELD_NUMBER: _builtins.int
+    MAX_LINE_COLUMNS_FIELD_NUMBER: _builtins.int
+    MAX_LINES_FIELD_NUMBER: _builtins.int
+    MAX_COLUMNS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    max_line_columns: _builtins.int
+    """Most columns of a line, 10 to 100; a full-width character takes two. Default 42, which is 21 full-width characters."""
+    max_lines: _builtins.int
+    """Most lines of a cue, 1 to 4. Default 2."""
+    max_columns_per_second: _builtins.float
+    """Fastest that a reader has to read, in columns a second, 5 to 60; a cue stays longer where the pause after it lets
+    it, and the review says where it cannot. Default 20.
+    """
+    @_builtins.property
+    def formats(self) -> _containers.RepeatedScalarFieldContainer[Global___SubtitleFormat.ValueType]:
+        """Formats to return. Empty: none."""
+
+    def __init__(
+        self,
+        *,
+        formats: _abc.Iterable[Global___SubtitleFormat.ValueType] | None = ...,
+        max_line_columns: _builtins.int = ...,
+        max_lines: _builtins.int = ...,
+        max_columns_per_second: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["formats", b"formats", "max_columns_per_second", b"max_columns_per_second", "max_line_columns", b"max_line_columns", "max_lines", b"max_lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubtitleConfig: _TypeAlias = SubtitleConfig  # noqa: Y015
+
+@_typing.final
+class Subtitles(_message.Message):
+    """A transcript as subtitles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    format: Global___SubtitleFormat.ValueType
+    """Format of the content."""
+    content: _builtins.str
+    """A whole file."""
+    def __init__(
+        self,
+        *,
+        format: Global___SubtitleFormat.ValueType = ...,
+        content: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "format", b"format"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Subtitles: _TypeAlias = Subtitles  # noqa: Y015
 
 @_typing.final
 class RecognizeResponse(_message.Message):
@@ -186,8 +350,11 @@ class RecognizeResponse(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    SUBTITLES_FIELD_NUMBER: _builtins.int
     transcript: _builtins.str
-    """The whole text: all segments in order, one a line. Empty when nothing was said."""
+    """The whole text: all segments in order, one a line, with `speaker-1: ` and the like before it where speakers were told
+    apart. Empty when nothing was said.
+    """
     language_code: _builtins.str
     """Language that was given or detected, BCP-47."""
     language_confidence: _builtins.float
@@ -216,6 +383,10 @@ class RecognizeResponse(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Warning]:
         """What the caller should know about how the request was read."""
 
+    @_builtins.property
+    def subtitles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subtitles]:
+        """The transcript as subtitles, in the formats that were asked for."""
+
     def __init__(
         self,
         *,
@@ -228,10 +399,11 @@ class RecognizeResponse(_message.Message):
         provenance: _common_pb2.Provenance | None = ...,
         review: _common_pb2.Review | None = ...,
         warnings: _abc.Iterable[_common_pb2.Warning] | None = ...,
+        subtitles: _abc.Iterable[Global___Subtitles] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "provenance", b"provenance", "review", b"review", "speech_duration", b"speech_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "language_code", b"language_code", "language_confidence", b"language_confidence", "provenance", b"provenance", "review", b"review", "segments", b"segments", "speech_duration", b"speech_duration", "transcript", b"transcript", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "language_code", b"language_code", "language_confidence", b"language_confidence", "provenance", b"provenance", "review", b"review", "segments", b"segments", "speech_duration", b"speech_duration", "subtitles", b"subtitles", "transcript", b"transcript", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -378,10 +550,13 @@ class StreamingRecognitionConfig(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     INTERIM_RESULTS_FIELD_NUMBER: _builtins.int
     VOICE_ACTIVITY_EVENTS_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     interim_results: _builtins.bool
-    """Send interim results while a segment is still being spoken."""
+    """Send interim results while a segment is still being spoken. LIVE only."""
     voice_activity_events: _builtins.bool
-    """Send voice activity events."""
+    """Send voice activity events. LIVE only."""
+    mode: Global___StreamingMode.ValueType
+    """How the audio comes. Default LIVE."""
     @_builtins.property
     def config(self) -> Global___RecognitionConfig:
         """How to read and transcribe the audio."""
@@ -392,10 +567,11 @@ class StreamingRecognitionConfig(_message.Message):
         config: Global___RecognitionConfig | None = ...,
         interim_results: _builtins.bool = ...,
         voice_activity_events: _builtins.bool = ...,
+        mode: Global___StreamingMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "interim_results", b"interim_results", "voice_activity_events", b"voice_activity_events"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "interim_results", b"interim_results", "mode", b"mode", "voice_activity_events", b"voice_activity_events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -409,6 +585,8 @@ class StreamingRecognizeResponse(_message.Message):
 
     RESULT_FIELD_NUMBER: _builtins.int
     VOICE_ACTIVITY_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
     @_builtins.property
@@ -420,30 +598,122 @@ class StreamingRecognizeResponse(_message.Message):
         """A voice began or ended."""
 
     @_builtins.property
+    def progress(self) -> Global___RecognitionProgress:
+        """How far the recognition of a FILE has come."""
+
+    @_builtins.property
+    def end(self) -> Global___StreamingEnd:
+        """All was recognized; the last message of a stream that ends well."""
+
+    @_builtins.property
     def provenance(self) -> _common_pb2.Provenance:
         """Where the answer came from."""
 
     @_builtins.property
     def review(self) -> _common_pb2.Review:
-        """Whether a person should look, and why. Only on final results."""
+        """Whether a person should look, and why. On final results (`segment…`) and at the end (about the whole stream;
+        `segments[n]` is the final result n, counted from 0).
+        """
 
     def __init__(
         self,
         *,
         result: Global___StreamingResult | None = ...,
         voice_activity: Global___VoiceActivity | None = ...,
+        progress: Global___RecognitionProgress | None = ...,
+        end: Global___StreamingEnd | None = ...,
         provenance: _common_pb2.Provenance | None = ...,
         review: _common_pb2.Review | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "provenance", b"provenance", "result", b"result", "review", b"review", "voice_activity", b"voice_activity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "progress", b"progress", "provenance", b"provenance", "result", b"result", "review", b"review", "voice_activity", b"voice_activity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "provenance", b"provenance", "result", b"result", "review", b"review", "voice_activity", b"voice_activity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "event", b"event", "progress", b"progress", "provenance", b"provenance", "result", b"result", "review", b"review", "voice_activity", b"voice_activity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["result", "voice_activity"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["result", "voice_activity", "progress", "end"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamingRecognizeResponse: _TypeAlias = StreamingRecognizeResponse  # noqa: Y015
+
+@_typing.final
+class RecognitionProgress(_message.Message):
+    """How far the recognition of a file has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def done(self) -> _duration_pb2.Duration:
+        """Length of the audio that is done."""
+
+    @_builtins.property
+    def total(self) -> _duration_pb2.Duration:
+        """Length of the audio."""
+
+    def __init__(
+        self,
+        *,
+        done: _duration_pb2.Duration | None = ...,
+        total: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecognitionProgress: _TypeAlias = RecognitionProgress  # noqa: Y015
+
+@_typing.final
+class StreamingEnd(_message.Message):
+    """What is known of a stream once it has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_DURATION_FIELD_NUMBER: _builtins.int
+    SPEECH_DURATION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    SUBTITLES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    language_code: _builtins.str
+    """Language that was given or detected, BCP-47. Empty when nothing was said."""
+    language_confidence: _builtins.float
+    """Probability of the detected language, 0 to 1; 1 when the language was given."""
+    @_builtins.property
+    def audio_duration(self) -> _duration_pb2.Duration:
+        """Length of the audio."""
+
+    @_builtins.property
+    def speech_duration(self) -> _duration_pb2.Duration:
+        """Length of the parts with a voice."""
+
+    @_builtins.property
+    def subtitles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subtitles]:
+        """The transcript as subtitles, in the formats that were asked for. FILE only."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Warning]:
+        """What the caller should know about how the stream was read."""
+
+    def __init__(
+        self,
+        *,
+        audio_duration: _duration_pb2.Duration | None = ...,
+        speech_duration: _duration_pb2.Duration | None = ...,
+        language_code: _builtins.str = ...,
+        language_confidence: _builtins.float = ...,
+        subtitles: _abc.Iterable[Global___Subtitles] | None = ...,
+        warnings: _abc.Iterable[_common_pb2.Warning] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "speech_duration", b"speech_duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "language_code", b"language_code", "language_confidence", b"language_confidence", "speech_duration", b"speech_duration", "subtitles", b"subtitles", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamingEnd: _TypeAlias = StreamingEnd  # noqa: Y015
 
 @_typing.final
 class StreamingResult(_message.Message):

@@ -63,7 +63,12 @@ class SpeechServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamingRecognize(self, request_iterator, context):
-        """Transcribes while the audio arrives: the config first and once, then chunks.
+        """Transcribes while the audio arrives: the config first and once, then audio in any portions, until the caller closes
+        its side. LIVE answers while people speak; FILE takes a recording of any size and answers with final segments as
+        they are recognized, and with progress.
+
+        Errors: those of Recognize, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`), RESOURCE_EXHAUSTED
+        (TOO_MANY_STREAMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,13 @@ class SpeechServiceStub:
     DRAINING).
     """
     StreamingRecognize: _grpc.StreamStreamMultiCallable[_speech_pb2.StreamingRecognizeRequest, _speech_pb2.StreamingRecognizeResponse]
-    """Transcribes while the audio arrives: the config first and once, then chunks."""
+    """Transcribes while the audio arrives: the config first and once, then audio in any portions, until the caller closes
+    its side. LIVE answers while people speak; FILE takes a recording of any size and answers with final segments as
+    they are recognized, and with progress.
+
+    Errors: those of Recognize, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`), RESOURCE_EXHAUSTED
+    (TOO_MANY_STREAMS).
+    """
 
 @_typing.type_check_only
 class SpeechServiceAsyncStub(SpeechServiceStub):
@@ -56,7 +62,13 @@ class SpeechServiceAsyncStub(SpeechServiceStub):
     DRAINING).
     """
     StreamingRecognize: _aio.StreamStreamMultiCallable[_speech_pb2.StreamingRecognizeRequest, _speech_pb2.StreamingRecognizeResponse]  # type: ignore[assignment]
-    """Transcribes while the audio arrives: the config first and once, then chunks."""
+    """Transcribes while the audio arrives: the config first and once, then audio in any portions, until the caller closes
+    its side. LIVE answers while people speak; FILE takes a recording of any size and answers with final segments as
+    they are recognized, and with progress.
+
+    Errors: those of Recognize, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`), RESOURCE_EXHAUSTED
+    (TOO_MANY_STREAMS).
+    """
 
 class SpeechServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns recorded or live speech into text."""
@@ -80,6 +92,12 @@ class SpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_speech_pb2.StreamingRecognizeRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_speech_pb2.StreamingRecognizeResponse], _abc.AsyncIterator[_speech_pb2.StreamingRecognizeResponse]]:
-        """Transcribes while the audio arrives: the config first and once, then chunks."""
+        """Transcribes while the audio arrives: the config first and once, then audio in any portions, until the caller closes
+        its side. LIVE answers while people speak; FILE takes a recording of any size and answers with final segments as
+        they are recognized, and with progress.
+
+        Errors: those of Recognize, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`), RESOURCE_EXHAUSTED
+        (TOO_MANY_STREAMS).
+        """
 
 def add_SpeechServiceServicer_to_server(servicer: SpeechServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

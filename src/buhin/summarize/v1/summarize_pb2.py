@@ -26,7 +26,7 @@ from buhin.common.v1 import common_pb2 as buhin_dot_common_dot_v1_dot_common__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"buhin/summarize/v1/summarize.proto\x12\x12\x62uhin.summarize.v1\x1a\x1c\x62uhin/common/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xa2\x02\n\x10SummarizeRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x30\n\x06method\x18\x02 \x01(\x0e\x32\x1a.buhin.summarize.v1.MethodB\x04\xe2\x41\x01\x01\x12.\n\x05style\x18\x03 \x01(\x0e\x32\x19.buhin.summarize.v1.StyleB\x04\xe2\x41\x01\x01\x12\x18\n\x0emax_characters\x18\x04 \x01(\x05H\x00\x12\x17\n\rmax_sentences\x18\x05 \x01(\x05H\x00\x12\"\n\x14source_language_code\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\"\n\x14target_language_code\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05query\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\x42\x08\n\x06length\"\x9e\x02\n\x11SummarizeResponse\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12\x36\n\tsentences\x18\x02 \x03(\x0b\x32#.buhin.summarize.v1.SummarySentence\x12\x1c\n\x14source_language_code\x18\x03 \x01(\t\x12\x1c\n\x14target_language_code\x18\x04 \x01(\t\x12/\n\nprovenance\x18\x05 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x06 \x01(\x0b\x32\x17.buhin.common.v1.Review\x12*\n\x08warnings\x18\x07 \x03(\x0b\x32\x18.buhin.common.v1.Warning\"z\n\x0fSummarySentence\x12\x0c\n\x04text\x18\x01 \x01(\t\x12/\n\tcitations\x18\x02 \x03(\x0b\x32\x1c.buhin.summarize.v1.Citation\x12\x15\n\rsupport_score\x18\x03 \x01(\x02\x12\x11\n\tsupported\x18\x04 \x01(\x08\"G\n\x08\x43itation\x12\'\n\x04span\x18\x01 \x01(\x0b\x32\x19.buhin.common.v1.TextSpan\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\"q\n\x17StreamSummarizeResponse\x12\x14\n\ntext_delta\x18\x01 \x01(\tH\x00\x12\x37\n\x06result\x18\x02 \x01(\x0b\x32%.buhin.summarize.v1.SummarizeResponseH\x00\x42\x07\n\x05\x65vent*O\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11METHOD_EXTRACTIVE\x10\x01\x12\x16\n\x12METHOD_ABSTRACTIVE\x10\x02*F\n\x05Style\x12\x15\n\x11STYLE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTYLE_PARAGRAPH\x10\x01\x12\x11\n\rSTYLE_BULLETS\x10\x02\x32\xd4\x01\n\x10SummarizeService\x12X\n\tSummarize\x12$.buhin.summarize.v1.SummarizeRequest\x1a%.buhin.summarize.v1.SummarizeResponse\x12\x66\n\x0fStreamSummarize\x12$.buhin.summarize.v1.SummarizeRequest\x1a+.buhin.summarize.v1.StreamSummarizeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"buhin/summarize/v1/summarize.proto\x12\x12\x62uhin.summarize.v1\x1a\x1c\x62uhin/common/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xa2\x02\n\x10SummarizeRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x30\n\x06method\x18\x02 \x01(\x0e\x32\x1a.buhin.summarize.v1.MethodB\x04\xe2\x41\x01\x01\x12.\n\x05style\x18\x03 \x01(\x0e\x32\x19.buhin.summarize.v1.StyleB\x04\xe2\x41\x01\x01\x12\x18\n\x0emax_characters\x18\x04 \x01(\x05H\x00\x12\x17\n\rmax_sentences\x18\x05 \x01(\x05H\x00\x12\"\n\x14source_language_code\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\"\n\x14target_language_code\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05query\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\x42\x08\n\x06length\"\xcc\x02\n\x11SummarizeResponse\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12\x36\n\tsentences\x18\x02 \x03(\x0b\x32#.buhin.summarize.v1.SummarySentence\x12\x1c\n\x14source_language_code\x18\x03 \x01(\t\x12\x1c\n\x14target_language_code\x18\x04 \x01(\t\x12/\n\nprovenance\x18\x05 \x01(\x0b\x32\x1b.buhin.common.v1.Provenance\x12\'\n\x06review\x18\x06 \x01(\x0b\x32\x17.buhin.common.v1.Review\x12*\n\x08warnings\x18\x07 \x03(\x0b\x32\x18.buhin.common.v1.Warning\x12,\n\x07minutes\x18\x08 \x01(\x0b\x32\x1b.buhin.summarize.v1.Minutes\"\xdc\x01\n\x07Minutes\x12\x30\n\x06topics\x18\x01 \x03(\x0b\x32 .buhin.summarize.v1.MinutesTopic\x12\x32\n\tdecisions\x18\x02 \x03(\x0b\x32\x1f.buhin.summarize.v1.MinutesItem\x12\x32\n\x07\x61\x63tions\x18\x03 \x03(\x0b\x32!.buhin.summarize.v1.MinutesAction\x12\x37\n\x0eopen_questions\x18\x04 \x03(\x0b\x32\x1f.buhin.summarize.v1.MinutesItem\"M\n\x0cMinutesTopic\x12\r\n\x05title\x18\x01 \x01(\t\x12.\n\x05items\x18\x02 \x03(\x0b\x32\x1f.buhin.summarize.v1.MinutesItem\"6\n\x0bMinutesItem\x12\x16\n\x0esentence_index\x18\x01 \x01(\x05\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"C\n\rMinutesAction\x12\x16\n\x0esentence_index\x18\x01 \x01(\x05\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0b\n\x03\x64ue\x18\x03 \x01(\t\"z\n\x0fSummarySentence\x12\x0c\n\x04text\x18\x01 \x01(\t\x12/\n\tcitations\x18\x02 \x03(\x0b\x32\x1c.buhin.summarize.v1.Citation\x12\x15\n\rsupport_score\x18\x03 \x01(\x02\x12\x11\n\tsupported\x18\x04 \x01(\x08\"G\n\x08\x43itation\x12\'\n\x04span\x18\x01 \x01(\x0b\x32\x19.buhin.common.v1.TextSpan\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\"q\n\x17StreamSummarizeResponse\x12\x14\n\ntext_delta\x18\x01 \x01(\tH\x00\x12\x37\n\x06result\x18\x02 \x01(\x0b\x32%.buhin.summarize.v1.SummarizeResponseH\x00\x42\x07\n\x05\x65vent*O\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11METHOD_EXTRACTIVE\x10\x01\x12\x16\n\x12METHOD_ABSTRACTIVE\x10\x02*\x81\x01\n\x05Style\x12\x15\n\x11STYLE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTYLE_PARAGRAPH\x10\x01\x12\x11\n\rSTYLE_BULLETS\x10\x02\x12\x11\n\rSTYLE_MINUTES\x10\x03\x12\x12\n\x0eSTYLE_ABSTRACT\x10\x04\x12\x12\n\x0eSTYLE_HEADLINE\x10\x05\x32\xd4\x01\n\x10SummarizeService\x12X\n\tSummarize\x12$.buhin.summarize.v1.SummarizeRequest\x1a%.buhin.summarize.v1.SummarizeResponse\x12\x66\n\x0fStreamSummarize\x12$.buhin.summarize.v1.SummarizeRequest\x1a+.buhin.summarize.v1.StreamSummarizeResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,20 +45,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUMMARIZEREQUEST'].fields_by_name['target_language_code']._serialized_options = b'\342A\001\001'
   _globals['_SUMMARIZEREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_SUMMARIZEREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\001'
-  _globals['_METHOD']._serialized_start=1015
-  _globals['_METHOD']._serialized_end=1094
-  _globals['_STYLE']._serialized_start=1096
-  _globals['_STYLE']._serialized_end=1166
+  _globals['_METHOD']._serialized_start=1488
+  _globals['_METHOD']._serialized_end=1567
+  _globals['_STYLE']._serialized_start=1570
+  _globals['_STYLE']._serialized_end=1699
   _globals['_SUMMARIZEREQUEST']._serialized_start=122
   _globals['_SUMMARIZEREQUEST']._serialized_end=412
   _globals['_SUMMARIZERESPONSE']._serialized_start=415
-  _globals['_SUMMARIZERESPONSE']._serialized_end=701
-  _globals['_SUMMARYSENTENCE']._serialized_start=703
-  _globals['_SUMMARYSENTENCE']._serialized_end=825
-  _globals['_CITATION']._serialized_start=827
-  _globals['_CITATION']._serialized_end=898
-  _globals['_STREAMSUMMARIZERESPONSE']._serialized_start=900
-  _globals['_STREAMSUMMARIZERESPONSE']._serialized_end=1013
-  _globals['_SUMMARIZESERVICE']._serialized_start=1169
-  _globals['_SUMMARIZESERVICE']._serialized_end=1381
+  _globals['_SUMMARIZERESPONSE']._serialized_end=747
+  _globals['_MINUTES']._serialized_start=750
+  _globals['_MINUTES']._serialized_end=970
+  _globals['_MINUTESTOPIC']._serialized_start=972
+  _globals['_MINUTESTOPIC']._serialized_end=1049
+  _globals['_MINUTESITEM']._serialized_start=1051
+  _globals['_MINUTESITEM']._serialized_end=1105
+  _globals['_MINUTESACTION']._serialized_start=1107
+  _globals['_MINUTESACTION']._serialized_end=1174
+  _globals['_SUMMARYSENTENCE']._serialized_start=1176
+  _globals['_SUMMARYSENTENCE']._serialized_end=1298
+  _globals['_CITATION']._serialized_start=1300
+  _globals['_CITATION']._serialized_end=1371
+  _globals['_STREAMSUMMARIZERESPONSE']._serialized_start=1373
+  _globals['_STREAMSUMMARIZERESPONSE']._serialized_end=1486
+  _globals['_SUMMARIZESERVICE']._serialized_start=1702
+  _globals['_SUMMARIZESERVICE']._serialized_end=1914
 # @@protoc_insertion_point(module_scope)

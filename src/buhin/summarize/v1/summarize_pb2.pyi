@@ -56,6 +56,14 @@ class _StyleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Style.ValueType
     """Running text."""
     STYLE_BULLETS: _Style.ValueType  # 2
     """One point a line, each line beginning with `- `."""
+    STYLE_MINUTES: _Style.ValueType  # 3
+    """Minutes of a meeting: topics with who said what, decisions, actions, open questions. ABSTRACTIVE only. A line of the
+    text that begins with a name or a label and a colon (`佐藤：`, `speaker-1: `) says who speaks.
+    """
+    STYLE_ABSTRACT: _Style.ValueType  # 4
+    """What the text is about and what it says, in running text that can stand alone. ABSTRACTIVE only."""
+    STYLE_HEADLINE: _Style.ValueType  # 5
+    """One line that says what the text is about. ABSTRACTIVE only."""
 
 class Style(_Style, metaclass=_StyleEnumTypeWrapper):
     """Form of the summary."""
@@ -66,6 +74,14 @@ STYLE_PARAGRAPH: Style.ValueType  # 1
 """Running text."""
 STYLE_BULLETS: Style.ValueType  # 2
 """One point a line, each line beginning with `- `."""
+STYLE_MINUTES: Style.ValueType  # 3
+"""Minutes of a meeting: topics with who said what, decisions, actions, open questions. ABSTRACTIVE only. A line of the
+text that begins with a name or a label and a colon (`佐藤：`, `speaker-1: `) says who speaks.
+"""
+STYLE_ABSTRACT: Style.ValueType  # 4
+"""What the text is about and what it says, in running text that can stand alone. ABSTRACTIVE only."""
+STYLE_HEADLINE: Style.ValueType  # 5
+"""One line that says what the text is about. ABSTRACTIVE only."""
 Global___Style: _TypeAlias = Style  # noqa: Y015
 
 @_typing.final
@@ -133,6 +149,7 @@ class SummarizeResponse(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    MINUTES_FIELD_NUMBER: _builtins.int
     summary: _builtins.str
     """The summary."""
     source_language_code: _builtins.str
@@ -155,6 +172,12 @@ class SummarizeResponse(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Warning]:
         """What the caller should know about how the request was read."""
 
+    @_builtins.property
+    def minutes(self) -> Global___Minutes:
+        """The minutes, by their parts. Only with STYLE_MINUTES; `summary` has the same as Markdown, `sentences` the same in the
+        same order.
+        """
+
     def __init__(
         self,
         *,
@@ -165,14 +188,141 @@ class SummarizeResponse(_message.Message):
         provenance: _common_pb2.Provenance | None = ...,
         review: _common_pb2.Review | None = ...,
         warnings: _abc.Iterable[_common_pb2.Warning] | None = ...,
+        minutes: Global___Minutes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "review", b"review"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["minutes", b"minutes", "provenance", b"provenance", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "review", b"review", "sentences", b"sentences", "source_language_code", b"source_language_code", "summary", b"summary", "target_language_code", b"target_language_code", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["minutes", b"minutes", "provenance", b"provenance", "review", b"review", "sentences", b"sentences", "source_language_code", b"source_language_code", "summary", b"summary", "target_language_code", b"target_language_code", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SummarizeResponse: _TypeAlias = SummarizeResponse  # noqa: Y015
+
+@_typing.final
+class Minutes(_message.Message):
+    """Minutes of a meeting. An item is the place of its sentence in `SummarizeResponse.sentences`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOPICS_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    OPEN_QUESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def topics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MinutesTopic]:
+        """What was talked about, in the order of the text."""
+
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MinutesItem]:
+        """What was decided."""
+
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MinutesAction]:
+        """What is to be done."""
+
+    @_builtins.property
+    def open_questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MinutesItem]:
+        """What was left open."""
+
+    def __init__(
+        self,
+        *,
+        topics: _abc.Iterable[Global___MinutesTopic] | None = ...,
+        decisions: _abc.Iterable[Global___MinutesItem] | None = ...,
+        actions: _abc.Iterable[Global___MinutesAction] | None = ...,
+        open_questions: _abc.Iterable[Global___MinutesItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "decisions", b"decisions", "open_questions", b"open_questions", "topics", b"topics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Minutes: _TypeAlias = Minutes  # noqa: Y015
+
+@_typing.final
+class MinutesTopic(_message.Message):
+    """A topic of a meeting."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """What it is about, in a few words."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___MinutesItem]:
+        """What was said."""
+
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        items: _abc.Iterable[Global___MinutesItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MinutesTopic: _TypeAlias = MinutesTopic  # noqa: Y015
+
+@_typing.final
+class MinutesItem(_message.Message):
+    """Something that was said, decided or left open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENTENCE_INDEX_FIELD_NUMBER: _builtins.int
+    SPEAKER_FIELD_NUMBER: _builtins.int
+    sentence_index: _builtins.int
+    """Which of `SummarizeResponse.sentences`, from 0."""
+    speaker: _builtins.str
+    """Who said it, as in the text. Empty when the text does not tell."""
+    def __init__(
+        self,
+        *,
+        sentence_index: _builtins.int = ...,
+        speaker: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sentence_index", b"sentence_index", "speaker", b"speaker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MinutesItem: _TypeAlias = MinutesItem  # noqa: Y015
+
+@_typing.final
+class MinutesAction(_message.Message):
+    """Something to be done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENTENCE_INDEX_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    sentence_index: _builtins.int
+    """Which of `SummarizeResponse.sentences`, from 0."""
+    owner: _builtins.str
+    """Who does it, as in the text. Empty when the text does not tell."""
+    due: _builtins.str
+    """By when, as in the text. Empty when the text does not tell."""
+    def __init__(
+        self,
+        *,
+        sentence_index: _builtins.int = ...,
+        owner: _builtins.str = ...,
+        due: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "owner", b"owner", "sentence_index", b"sentence_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MinutesAction: _TypeAlias = MinutesAction  # noqa: Y015
 
 @_typing.final
 class SummarySentence(_message.Message):

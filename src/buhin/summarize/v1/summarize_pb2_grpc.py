@@ -63,7 +63,8 @@ class SummarizeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamSummarize(self, request, context):
-        """Summarizes one text; the words come as they are written, the citations at the end.
+        """Summarizes one text; the words come as they are written, the whole answer with its citations at the end. The words
+        may be taken back in the answer, where a sentence had no room or was nothing to say.
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """

@@ -41,7 +41,8 @@ class SummarizeServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
     StreamSummarize: _grpc.UnaryStreamMultiCallable[_summarize_pb2.SummarizeRequest, _summarize_pb2.StreamSummarizeResponse]
-    """Summarizes one text; the words come as they are written, the citations at the end.
+    """Summarizes one text; the words come as they are written, the whole answer with its citations at the end. The words
+    may be taken back in the answer, where a sentence had no room or was nothing to say.
     buf:lint:ignore RPC_REQUEST_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
@@ -59,7 +60,8 @@ class SummarizeServiceAsyncStub(SummarizeServiceStub):
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
     StreamSummarize: _aio.UnaryStreamMultiCallable[_summarize_pb2.SummarizeRequest, _summarize_pb2.StreamSummarizeResponse]  # type: ignore[assignment]
-    """Summarizes one text; the words come as they are written, the citations at the end.
+    """Summarizes one text; the words come as they are written, the whole answer with its citations at the end. The words
+    may be taken back in the answer, where a sentence had no room or was nothing to say.
     buf:lint:ignore RPC_REQUEST_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
@@ -86,7 +88,8 @@ class SummarizeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _summarize_pb2.SummarizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_summarize_pb2.StreamSummarizeResponse], _abc.AsyncIterator[_summarize_pb2.StreamSummarizeResponse]]:
-        """Summarizes one text; the words come as they are written, the citations at the end.
+        """Summarizes one text; the words come as they are written, the whole answer with its citations at the end. The words
+        may be taken back in the answer, where a sentence had no room or was nothing to say.
         buf:lint:ignore RPC_REQUEST_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """

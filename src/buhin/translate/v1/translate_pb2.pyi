@@ -58,8 +58,9 @@ class TranslateTextRequest(_message.Message):
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     GLOSSARY_FIELD_NUMBER: _builtins.int
+    PLAIN_LANGUAGE_FIELD_NUMBER: _builtins.int
     target_language_code: _builtins.str
-    """Language to translate into, BCP-47, for example `en`."""
+    """Language to translate into, BCP-47, for example `en`; `ja-x-easy` is plain Japanese (やさしい日本語)."""
     source_language_code: _builtins.str
     """Language of the contents, BCP-47. Empty: detected for each content."""
     @_builtins.property
@@ -70,6 +71,10 @@ class TranslateTextRequest(_message.Message):
     def glossary(self) -> Global___Glossary:
         """Terms that must be translated in a given way."""
 
+    @_builtins.property
+    def plain_language(self) -> Global___PlainLanguageConfig:
+        """How `ja-x-easy` is written; ignored for other targets."""
+
     def __init__(
         self,
         *,
@@ -77,14 +82,37 @@ class TranslateTextRequest(_message.Message):
         target_language_code: _builtins.str = ...,
         source_language_code: _builtins.str = ...,
         glossary: Global___Glossary | None = ...,
+        plain_language: Global___PlainLanguageConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary", "plain_language", b"plain_language"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contents", b"contents", "glossary", b"glossary", "source_language_code", b"source_language_code", "target_language_code", b"target_language_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contents", b"contents", "glossary", b"glossary", "plain_language", b"plain_language", "source_language_code", b"source_language_code", "target_language_code", b"target_language_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TranslateTextRequest: _TypeAlias = TranslateTextRequest  # noqa: Y015
+
+@_typing.final
+class PlainLanguageConfig(_message.Message):
+    """How plain language is written."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FURIGANA_FIELD_NUMBER: _builtins.int
+    furigana: _builtins.bool
+    """Give the reading of words with kanji in brackets after them: 避難所（ひなんじょ）."""
+    def __init__(
+        self,
+        *,
+        furigana: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["furigana", b"furigana"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlainLanguageConfig: _TypeAlias = PlainLanguageConfig  # noqa: Y015
 
 @_typing.final
 class Glossary(_message.Message):
@@ -201,6 +229,7 @@ class Translation(_message.Message):
     TRANSLATED_TEXT_FIELD_NUMBER: _builtins.int
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     SENTENCES_FIELD_NUMBER: _builtins.int
+    PLAIN_LANGUAGE_FIELD_NUMBER: _builtins.int
     translated_text: _builtins.str
     """The text in the target language."""
     source_language_code: _builtins.str
@@ -209,20 +238,67 @@ class Translation(_message.Message):
     def sentences(self) -> _containers.RepeatedCompositeFieldContainer[Global___SentencePair]:
         """Its sentences, aligned and checked."""
 
+    @_builtins.property
+    def plain_language(self) -> Global___PlainLanguageCheck:
+        """How plain the text is. Only for `ja-x-easy`."""
+
     def __init__(
         self,
         *,
         translated_text: _builtins.str = ...,
         source_language_code: _builtins.str = ...,
         sentences: _abc.Iterable[Global___SentencePair] | None = ...,
+        plain_language: Global___PlainLanguageCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plain_language", b"plain_language"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sentences", b"sentences", "source_language_code", b"source_language_code", "translated_text", b"translated_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plain_language", b"plain_language", "sentences", b"sentences", "source_language_code", b"source_language_code", "translated_text", b"translated_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Translation: _TypeAlias = Translation  # noqa: Y015
+
+@_typing.final
+class PlainLanguageCheck(_message.Message):
+    """How plain a text is, measured. What is over a limit of the card is a reason to look."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LONGEST_SENTENCE_CHARACTERS_FIELD_NUMBER: _builtins.int
+    MEAN_SENTENCE_CHARACTERS_FIELD_NUMBER: _builtins.int
+    HIGHEST_KANJI_GRADE_FIELD_NUMBER: _builtins.int
+    EASY_WORD_SHARE_FIELD_NUMBER: _builtins.int
+    DIFFICULT_WORDS_FIELD_NUMBER: _builtins.int
+    longest_sentence_characters: _builtins.int
+    """Characters of the longest sentence, without furigana."""
+    mean_sentence_characters: _builtins.float
+    """Mean characters of a sentence, without furigana."""
+    highest_kanji_grade: _builtins.int
+    """Highest school grade in which a kanji of the text is learned, 1 to 6; 7 for the other kanji of common use (常用漢字),
+    8 for rarer ones; 0 without kanji.
+    """
+    easy_word_share: _builtins.float
+    """Share of the content words that are in the dictionary of easy words, 0 to 1; 1 without content words."""
+    @_builtins.property
+    def difficult_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that are not, each once, in order."""
+
+    def __init__(
+        self,
+        *,
+        longest_sentence_characters: _builtins.int = ...,
+        mean_sentence_characters: _builtins.float = ...,
+        highest_kanji_grade: _builtins.int = ...,
+        easy_word_share: _builtins.float = ...,
+        difficult_words: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difficult_words", b"difficult_words", "easy_word_share", b"easy_word_share", "highest_kanji_grade", b"highest_kanji_grade", "longest_sentence_characters", b"longest_sentence_characters", "mean_sentence_characters", b"mean_sentence_characters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlainLanguageCheck: _TypeAlias = PlainLanguageCheck  # noqa: Y015
 
 @_typing.final
 class SentencePair(_message.Message):
@@ -299,6 +375,7 @@ class StreamTranslateTextConfig(_message.Message):
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     GLOSSARY_FIELD_NUMBER: _builtins.int
+    PLAIN_LANGUAGE_FIELD_NUMBER: _builtins.int
     target_language_code: _builtins.str
     """Language to translate into, BCP-47."""
     source_language_code: _builtins.str
@@ -307,16 +384,21 @@ class StreamTranslateTextConfig(_message.Message):
     def glossary(self) -> Global___Glossary:
         """Terms that must be translated in a given way."""
 
+    @_builtins.property
+    def plain_language(self) -> Global___PlainLanguageConfig:
+        """How `ja-x-easy` is written; ignored for other targets."""
+
     def __init__(
         self,
         *,
         target_language_code: _builtins.str = ...,
         source_language_code: _builtins.str = ...,
         glossary: Global___Glossary | None = ...,
+        plain_language: Global___PlainLanguageConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary", "plain_language", b"plain_language"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary", "source_language_code", b"source_language_code", "target_language_code", b"target_language_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary", "plain_language", b"plain_language", "source_language_code", b"source_language_code", "target_language_code", b"target_language_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

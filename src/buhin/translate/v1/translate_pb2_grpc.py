@@ -72,7 +72,11 @@ class TranslateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamTranslateText(self, request_iterator, context):
-        """Translates sentence by sentence as text arrives, for live captions: the config first and once.
+        """Translates sentence by sentence as text arrives, for live captions: the config first and once, then text in any
+        portions, until the caller closes its side. A sentence comes as soon as it is complete, in order.
+
+        Errors: those of TranslateText, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`),
+        RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

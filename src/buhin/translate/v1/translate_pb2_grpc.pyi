@@ -40,7 +40,12 @@ class TranslateServiceStub:
     RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
     """
     StreamTranslateText: _grpc.StreamStreamMultiCallable[_translate_pb2.StreamTranslateTextRequest, _translate_pb2.StreamTranslateTextResponse]
-    """Translates sentence by sentence as text arrives, for live captions: the config first and once."""
+    """Translates sentence by sentence as text arrives, for live captions: the config first and once, then text in any
+    portions, until the caller closes its side. A sentence comes as soon as it is complete, in order.
+
+    Errors: those of TranslateText, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`),
+    RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+    """
     DetectLanguage: _grpc.UnaryUnaryMultiCallable[_translate_pb2.DetectLanguageRequest, _translate_pb2.DetectLanguageResponse]
     """Tells in which language texts are written. Uses no worker."""
     ListLanguages: _grpc.UnaryUnaryMultiCallable[_translate_pb2.ListLanguagesRequest, _translate_pb2.ListLanguagesResponse]
@@ -58,7 +63,12 @@ class TranslateServiceAsyncStub(TranslateServiceStub):
     RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
     """
     StreamTranslateText: _aio.StreamStreamMultiCallable[_translate_pb2.StreamTranslateTextRequest, _translate_pb2.StreamTranslateTextResponse]  # type: ignore[assignment]
-    """Translates sentence by sentence as text arrives, for live captions: the config first and once."""
+    """Translates sentence by sentence as text arrives, for live captions: the config first and once, then text in any
+    portions, until the caller closes its side. A sentence comes as soon as it is complete, in order.
+
+    Errors: those of TranslateText, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`),
+    RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+    """
     DetectLanguage: _aio.UnaryUnaryMultiCallable[_translate_pb2.DetectLanguageRequest, _translate_pb2.DetectLanguageResponse]  # type: ignore[assignment]
     """Tells in which language texts are written. Uses no worker."""
     ListLanguages: _aio.UnaryUnaryMultiCallable[_translate_pb2.ListLanguagesRequest, _translate_pb2.ListLanguagesResponse]  # type: ignore[assignment]
@@ -85,7 +95,12 @@ class TranslateServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_translate_pb2.StreamTranslateTextRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_translate_pb2.StreamTranslateTextResponse], _abc.AsyncIterator[_translate_pb2.StreamTranslateTextResponse]]:
-        """Translates sentence by sentence as text arrives, for live captions: the config first and once."""
+        """Translates sentence by sentence as text arrives, for live captions: the config first and once, then text in any
+        portions, until the caller closes its side. A sentence comes as soon as it is complete, in order.
+
+        Errors: those of TranslateText, DEADLINE_EXCEEDED (STREAM_IDLE: nothing came for `stream_idle_s`),
+        RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+        """
 
     @_abc_1.abstractmethod
     def DetectLanguage(

@@ -1,31 +1,25 @@
-"""Translation by a language model through llama.cpp, checked by sentence embeddings."""
+"""Translation by a text generator, checked by sentence embeddings."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from buhin.engine import LoadedModel, Stop
 from buhin.text.embeddings import SentenceEncoder
-from buhin.text.generator import Generation, Generator, Message
+from buhin.text.generator import Generation, Generator, Message, Prompt, Quality, Task
 from buhin.text.languages import NAMES
 from buhin.text.sentences import Span, split
-from services.translate.engine import Options, Pair, Quality, Translation
+from services.translate.engine import Options, Pair, Translation
 from services.translate.kept import lost
 
-_MEASURED = {("ja", "en"): Quality.DRAFT, ("en", "ja"): Quality.WEAK}
 _NO_SPACES = {"ja", "zh", "th"}
 """Languages whose sentences stand side by side without a space."""
 _TOKENS_A_CHARACTER, _TOKENS_AT_LEAST = 2, 48
 
 
-class LlamaTranslator:
+class ComposedTranslator:
     """A TranslateEngine on any Generator. Sentences of all requests share its slots."""
-
-    directions: Mapping[tuple[str, str], Quality] = {
-        pair: _MEASURED.get(pair, Quality.UNMEASURED) for pair in itertools.permutations(NAMES, 2)
-    }
 
     def __init__(self, generator: Generator, encoder: SentenceEncoder, *, slots: int) -> None:
         self._generator = generator
@@ -33,6 +27,7 @@ class LlamaTranslator:
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="sentence")
         self.name = generator.name
         self.version = generator.version
+        self.directions: Mapping[tuple[str, str], Quality] = generator.directions
         self.models: Sequence[LoadedModel] = (generator.model, encoder.model)
 
     def warm_up(self) -> None:
@@ -83,11 +78,15 @@ class LlamaTranslator:
             system += " Use these translations of terms: " + "; ".join(terms) + "."
         if needed:
             system += " The translation must contain exactly: " + "; ".join(needed) + "."
-        return self._generator.generate(
-            [Message("system", system), Message("user", sentence)],
+        prompt = Prompt(
+            task=Task.TRANSLATE,
+            text=sentence,
+            source=options.source,
+            target=options.target,
+            messages=[Message("system", system), Message("user", sentence)],
             max_tokens=_TOKENS_AT_LEAST + _TOKENS_A_CHARACTER * len(sentence),
-            stop=stop,
         )
+        return self._generator.generate(prompt, stop=stop)
 
 
 def _clean(sentence: str, translation: str) -> str:
