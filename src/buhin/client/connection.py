@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
@@ -63,10 +64,12 @@ class _Target:
     def _typed_errors(self, failed: Sequence[Exception] = ()) -> Iterator[None]:
         try:
             yield
-        except grpc.RpcError as error:
+        except (grpc.RpcError, asyncio.CancelledError) as error:
             if failed:
                 raise failed[0] from None
-            raise decode_call(error, self.address) from error
+            if isinstance(error, grpc.RpcError):
+                raise decode_call(error, self.address) from error
+            raise
 
 
 class Connection(_Target):

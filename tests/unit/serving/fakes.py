@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -43,6 +43,11 @@ class FakeEngine:
         self.before(stop)
         self.done.append(text)
         return text.upper()
+
+    def spell(self, text: str, stop: Stop) -> Iterator[str]:
+        """The letters in capitals, one at a time."""
+        for letter in text:
+            yield self.shout(letter, stop)
 
 
 class Servicer(translate_pb2_grpc.TranslateServiceServicer):
