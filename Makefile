@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint proto-check protos samples clean
+.PHONY: help demo test evaluate lint proto-check protos samples clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,6 +17,10 @@ demo: $(VENV)/.installed ## Run both pipelines on the sample input: environment,
 test: lint proto-check ## Run every check and every test
 	$(BIN)/buhin models pull
 	$(BIN)/python -m pytest
+
+evaluate: $(VENV)/.installed-dev ## Measure every service on real data (DATA=FOLDER) and write docs/quality.md and the cards' figures
+	@$(BIN)/buhin models pull
+	@$(BIN)/python -m scripts.evaluate $(if $(DATA),--data $(DATA))
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .

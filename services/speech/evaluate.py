@@ -1,23 +1,24 @@
-"""Measures a running service: ``python -m services.speech.evaluate FOLDER…``, character error rate per recording.
+"""Measures a running service on recordings whose words are known. `make evaluate` writes what it finds.
 
 A folder holds ``transcripts.json`` (a list of file, language, transcript) or, like samples/meeting, ``script.yaml``.
-The rate counts letters and digits only, after NFKC and case folding.
+The character error rate counts letters and digits only, after NFKC and case folding.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import jiwer
 import yaml
 
+from buhin import paths
+from buhin.catalogue.card import Quality
+from buhin.client import SpeechClient
 from buhin.config import ClientSettings
-from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
+from buhin.text.languages import NAMES
 
 
 def recordings(folder: Path) -> Iterator[tuple[Path, str, str]]:
@@ -36,27 +37,20 @@ def character_error_rate(reference: str, hypothesis: str) -> float:
     return float(jiwer.cer(_letters(reference), _letters(hypothesis)))
 
 
-def main(folders: list[Path], settings: ClientSettings) -> None:
-    """Print a line a recording."""
-    with grpc.insecure_channel(settings.speech_address) as channel:
-        service = speech_pb2_grpc.SpeechServiceStub(channel)
-        for folder in folders:
+def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
+    """Character error rate of each recording, language not given."""
+    with SpeechClient(settings=settings) as client:
+        for folder in (data / "speech", paths.data("samples/meeting")):
             for file, language, reference in recordings(folder):
-                request = speech_pb2.RecognizeRequest(audio=file.read_bytes())
-                response = service.Recognize(request, timeout=settings.timeout_s)
-                sys.stdout.write(
-                    f"{file.name}: language {language}, detected {response.language_code}"
-                    f" ({response.language_confidence:.2f}),"
-                    f" character error rate {character_error_rate(reference, response.transcript):.3f},"
-                    f" {response.audio_duration.ToMilliseconds() / 1000:.1f} s of audio in"
-                    f" {response.provenance.processing_duration.ToMilliseconds() / 1000:.1f} s,"
-                    f" model {response.provenance.models[0].model_id}\n"
+                answer = client.recognize(file)
+                yield Quality(
+                    measure=f"character error rate, {NAMES[language][0]}",
+                    value=round(character_error_rate(reference, answer.transcript), 3),
+                    dataset=f"{file.name}, {answer.audio_duration.ToMilliseconds() / 1000:.1f} s",
+                    model_id=answer.provenance.models[0].model_id,
+                    model_digest=answer.provenance.models[0].digest,
                 )
 
 
 def _letters(text: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
-
-
-if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]], ClientSettings())

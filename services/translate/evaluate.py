@@ -1,85 +1,126 @@
-"""Measures a running service on parallel sentences: ``python -m services.translate.evaluate FOLDER [--limit N]``.
+"""Measures a running service on parallel sentences. `make evaluate` writes what it finds.
 
-FOLDER holds files of tab-separated Japanese and English sentences. Prints JSON: chrF (Popović 2015) and BLEU of each
-file and direction, and how well the similarity threshold tells translations from random pairs.
+chrF (Popović 2015, https://aclanthology.org/W15-3049) and BLEU (Papineni et al. 2002, https://aclanthology.org/P02-1040)
+of each domain and direction; how well the similarity threshold tells translations from random pairs; and how often the
+terms of a glossary are kept, one that the model would not choose by itself.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
-import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import sacrebleu
 
+from buhin.catalogue.card import Quality
 from buhin.client import TranslateClient
-from buhin.config import Settings
+from buhin.common.v1 import common_pb2
+from buhin.config import ClientSettings
 from buhin.models.store import ModelStore
 from buhin.text.embeddings import SentenceEncoder
 from services.translate.reasons import MIN_SIMILARITY
 
-BATCH = 25
+DOMAINS = {"everyday_ja_en.tsv": "everyday sentences (Tatoeba)", "meeting_ja_en.tsv": "meetings (AMI parallel corpus)"}
+LANGUAGES = {"ja": "Japanese", "en": "English"}
+SENTENCES, PAIRS, GLOSSARY_SENTENCES, BATCH = 60, 1_000, 40, 20
+GLOSSARY = {
+    "リモコン": "remote handset", "ボタン": "push key", "会議": "council session", "テレビ": "TV receiver",
+    "機能": "facility", "市場": "marketplace", "学校": "academy", "先生": "instructor", "病院": "medical center",
+    "電車": "railway car", "手紙": "written notice", "新聞": "gazette",
+}  # fmt: skip
+
+Row = tuple[str, str]
 
 
-def pairs(file: Path, limit: int) -> list[tuple[str, str]]:
+def rows(file: Path, limit: int) -> list[Row]:
     """Japanese and English sentences, spread evenly over the file."""
-    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
-    step = max(1, len(rows) // limit)
-    return [(row[0], row[1]) for row in rows[::step]][:limit]
+    found = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
+    step = max(1, len(found) // limit)
+    return [(row[0], row[1]) for row in found[::step]][:limit]
 
 
-def quality(client: TranslateClient, rows: list[tuple[str, str]], source: str, target: str) -> dict[str, Any]:
-    """chrF and BLEU of one direction, and the share of sentences with a reason to look."""
-    given = [row[0] if source == "ja" else row[1] for row in rows]
-    reference = [row[1] if source == "ja" else row[0] for row in rows]
+def translations(
+    client: TranslateClient,
+    sentences: Sequence[str],
+    source: str,
+    target: str,
+    glossary: Mapping[str, str] | None = None,
+) -> tuple[list[str], common_pb2.ModelRef]:
+    """The translations, and the model that made them."""
     written: list[str] = []
-    flagged: set[tuple[int, str]] = set()
-    model = ""
-    for start in range(0, len(given), BATCH):
-        answer = client.translate_text(given[start : start + BATCH], source=source, target=target)
+    model = common_pb2.ModelRef()
+    for start in range(0, len(sentences), BATCH):
+        answer = client.translate_text(
+            sentences[start : start + BATCH], source=source, target=target, glossary=glossary
+        )
         written += [translation.translated_text for translation in answer.translations]
-        flagged |= {(start, reason.subject.partition(".")[0]) for reason in answer.review.reasons if reason.subject}
-        model = answer.provenance.models[0].model_id
+        model = answer.provenance.models[0]
+    return written, model
+
+
+def quality(client: TranslateClient, pairs: Sequence[Row], domain: str, source: str, target: str) -> Iterator[Quality]:
+    """chrF and BLEU of a direction, 0 to 100."""
+    given, reference = zip(*(pair if source == "ja" else reversed(pair) for pair in pairs), strict=True)
+    written, model = translations(client, given, source, target)
     bleu = sacrebleu.corpus_bleu(written, [reference], tokenize="char" if target == "ja" else "13a")
-    return {
-        "direction": f"{source}-{target}", "sentences": len(rows), "model": model,
-        "chrf": round(sacrebleu.corpus_chrf(written, [reference]).score, 1), "bleu": round(bleu.score, 1),
-        "flagged": round(len(flagged) / len(rows), 3),
-    }  # fmt: skip
+    for name, score in (("chrF", sacrebleu.corpus_chrf(written, [reference]).score), ("BLEU", bleu.score)):
+        yield Quality(
+            measure=f"{name}, {LANGUAGES[source]} to {LANGUAGES[target]}",
+            value=round(score, 1),
+            dataset=f"{domain}, {len(pairs)} sentences",
+            model_id=model.model_id,
+            model_digest=model.digest,
+        )
 
 
-def threshold(encoder: SentenceEncoder, rows: list[tuple[str, str]]) -> dict[str, float]:
-    """Share of true pairs, and of random pairs, below the threshold."""
-    japanese, english = (encoder.encode([row[side] for row in rows]) for side in (0, 1))
-    shuffled = list(range(len(rows)))
+def adherence(client: TranslateClient, pairs: Sequence[Row]) -> Iterator[Quality]:
+    """Share of the terms of GLOSSARY that their sentences have and their translations keep."""
+    sentences = [japanese for japanese, _ in pairs if any(term in japanese for term in GLOSSARY)][:GLOSSARY_SENTENCES]
+    for name, glossary in (("with the glossary", GLOSSARY), ("without it, for comparison", None)):
+        written, model = translations(client, sentences, "ja", "en", glossary)
+        kept = [
+            meaning.casefold() in translation.casefold()
+            for sentence, translation in zip(sentences, written, strict=True)
+            for term, meaning in GLOSSARY.items()
+            if term in sentence
+        ]
+        yield Quality(
+            measure=f"glossary adherence, Japanese to English, {name}",
+            value=round(sum(kept) / len(kept), 3),
+            dataset=f"{len(sentences)} sentences of both domains, {len(kept)} terms of {len(GLOSSARY)} unusual ones",
+            model_id=model.model_id,
+            model_digest=model.digest,
+        )
+
+
+def check(encoder: SentenceEncoder, pairs: Sequence[Row], domain: str) -> Iterator[Quality]:
+    """Share of true pairs, and of random pairs, below the threshold of similarity."""
+    japanese, english = (encoder.encode([row[side] for row in pairs]) for side in (0, 1))
+    shuffled = list(range(len(pairs)))
     random.Random(0).shuffle(shuffled)  # noqa: S311 - not for secrets
-    true, other = (japanese * english).sum(axis=1), (japanese * english[shuffled]).sum(axis=1)
-    return {
-        "threshold": MIN_SIMILARITY,
-        "true_pairs_below": round(float((true < MIN_SIMILARITY).mean()), 3),
-        "random_pairs_below": round(float((other < MIN_SIMILARITY).mean()), 3),
-    }
+    for name, similarity in (
+        ("true", (japanese * english).sum(axis=1)),
+        ("random", (japanese * english[shuffled]).sum(axis=1)),
+    ):
+        yield Quality(
+            measure=f"share of {name} pairs flagged by similarity below {MIN_SIMILARITY}",
+            value=round(float((similarity < MIN_SIMILARITY).mean()), 3),
+            dataset=f"{domain}, {len(pairs)} pairs",
+            model_id=encoder.model.model_id,
+            model_digest=encoder.model.digest,
+        )
 
 
-def main() -> None:
-    """Print the figures."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("folder", type=Path)
-    options.add_argument("--limit", type=int, default=100)
-    given = options.parse_args()
-    settings = Settings()
+def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
+    """Every figure of the service."""
     encoder = SentenceEncoder(ModelStore.from_settings(settings).open("use-multilingual-v3"), threads=2)
-    results = []
-    with TranslateClient() as client:
-        for file in sorted(given.folder.glob("*.tsv")):
-            rows = pairs(file, given.limit)
-            figures = [quality(client, rows, *direction) for direction in (("ja", "en"), ("en", "ja"))]
-            results.append({"file": file.name, "check": threshold(encoder, pairs(file, 1000)), "quality": figures})
-    sys.stdout.write(json.dumps(results, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    everything: list[Row] = []
+    with TranslateClient(settings=settings) as client:
+        for file, domain in DOMAINS.items():
+            path = data / "translation" / file
+            for source, target in (("ja", "en"), ("en", "ja")):
+                yield from quality(client, rows(path, SENTENCES), domain, source, target)
+            yield from check(encoder, rows(path, PAIRS), domain)
+            everything += rows(path, 2 * PAIRS)
+        yield from adherence(client, everything[::-1])

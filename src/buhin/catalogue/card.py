@@ -1,4 +1,4 @@
-"""The card of a service: ``services/<function>/card.yaml``, read and checked."""
+"""The card of a service: ``services/<function>/card.yaml``, and beside it ``quality.yaml``, what was measured of it."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Quality(_Part):
     value: float
     dataset: str
     model_id: str
+    model_digest: str
 
 
 class ServiceCard(_Part):
@@ -58,7 +59,11 @@ class ServiceCard(_Part):
     @classmethod
     def load(cls, path: Path) -> ServiceCard:
         """Read a card; raises pydantic.ValidationError where it is wrong."""
-        return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+        measured = path.with_name("quality.yaml")
+        if measured.is_file():
+            card["quality"] = yaml.safe_load(measured.read_text(encoding="utf-8"))
+        return cls.model_validate(card)
 
     def to_proto(self) -> common_pb2.ServiceInfo:
         """The card as a message, without what only the running service knows."""

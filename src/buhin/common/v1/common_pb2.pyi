@@ -504,6 +504,7 @@ class QualityFigure(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
     MODEL_ID_FIELD_NUMBER: _builtins.int
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
     measure: _builtins.str
     """The measure, for example `character error rate`."""
     value: _builtins.float
@@ -511,7 +512,9 @@ class QualityFigure(_message.Message):
     dataset: _builtins.str
     """What it was measured on, with the language or direction."""
     model_id: _builtins.str
-    """Identifier of the model that it was measured with."""
+    """Identifier of the model that it was measured with; empty where no trained model takes part."""
+    model_digest: _builtins.str
+    """Digest of that model. Where another one is loaded, the figure does not hold for it."""
     def __init__(
         self,
         *,
@@ -519,10 +522,11 @@ class QualityFigure(_message.Message):
         value: _builtins.float = ...,
         dataset: _builtins.str = ...,
         model_id: _builtins.str = ...,
+        model_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "measure", b"measure", "model_id", b"model_id", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "measure", b"measure", "model_digest", b"model_digest", "model_id", b"model_id", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
