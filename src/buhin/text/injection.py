@@ -45,7 +45,7 @@ _TASK = (
     r"\b(?:instead of|rather than) (?:translat|summari[sz])ing\b|\btranslation (?:task|mode) (?:is |was |has been )?"
     r"(?:cancel|end|over|off|disabled)",
     r"\b(?:translate|summari[sz]e) (?:this|the) (?:sentence|text|line)s?\b[^.\n]{0,20}\b(?:then|and|but)\b",
-    r"(?:翻訳|要約)(?:は|を)?(?:せず|しないで|やめ(?:て|、|ろ)|中止し)|(?:文|下|原文|これ)(?:は|を)?訳(?:さず|"
+    r"(?:翻訳|要約)(?:は|を)?(?:せず|しないで|やめ(?:て|、|ろ)|中止し)|(?:文|下|原文|これ)(?:だけ)?(?:は|を)?訳(?:さず|"
     r"さないで)|翻訳モード|訳文ではなく",
     r"この(?:文|文章)を(?:翻訳|要約)し(?:たら|た後|たあと)|(?:翻译任务|翻译模式)已|不要翻译",
 )
