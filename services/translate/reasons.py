@@ -7,24 +7,32 @@ from collections.abc import Iterator
 from buhin.review import Reason
 from buhin.text.checks import MAX_COMPRESSION_RATIO, compression_ratio
 from buhin.text.generator import Quality
-from buhin.text.languages import detect
-from services.translate.engine import Options, Translation
+from buhin.text.injection import looks_like_an_instruction
+from buhin.text.languages import PLAIN_JAPANESE, detect
+from services.translate.engine import Options, Plainness, Translation
 from services.translate.kept import Lost, lost
 
 MIN_SIMILARITY = 0.45
 """Below this a pair is flagged: of 1,000 true pairs of meetings 7.5 %, of random ones 91 % (`evaluate.py`)."""
 MIN_LANGUAGE_PROBABILITY = 0.5
+MAX_SENTENCE_CHARACTERS = 40
+"""Longest sentence of plain Japanese, without furigana."""
+MAX_KANJI_GRADE = 6
+"""Last school grade whose kanji plain Japanese shows without furigana: that of primary school."""
+MIN_EASY_SHARE = 0.7
+"""Least share of the content words of plain Japanese that the dictionary of easy words has."""
+_WORDS_NAMED = 10
 _CHECKED_CHARACTERS = 12
 """Shorter sentences are too short to tell their language by."""
 
 
-def of_direction(options: Options, quality: Quality) -> Iterator[Reason]:
+def of_direction(source: str, target: str, quality: Quality) -> Iterator[Reason]:
     """Reasons that lie in the direction."""
     if quality is Quality.WEAK:
         yield Reason(
             "WEAK_DIRECTION",
-            f"the model is weak from {options.source} to {options.target}",
-            f"このモデルは {options.source} から {options.target} への翻訳が苦手です",
+            f"the model is weak from {source} to {target}",
+            f"このモデルは {source} から {target} への翻訳が苦手です",
         )
 
 
@@ -41,11 +49,17 @@ def of_detection(number: int, language: str, probability: float) -> Iterator[Rea
         )
 
 
-def of_translation(number: int, content: str, translation: Translation, options: Options) -> Iterator[Reason]:
-    """Reasons that lie in the sentences of one translation."""
+def of_translation(content: str, translation: Translation, options: Options, where: str) -> Iterator[Reason]:
+    """Reasons that lie in one translation. ``where`` is its path in the response; without it the translation is the
+    whole answer and its reasons have no subject.
+    """
     for n, pair in enumerate(translation.pairs):
         source, target = pair.source.of(content), pair.target.of(translation.text)
-        subject = f"translations[{number}].sentences[{n}]"
+        subject = f"{where}.sentences[{n}]" if where else ""
+        yield from _of_order(source, subject)
+        if pair.kept:
+            yield _of_kept(options, subject)
+            continue
         if pair.similarity < MIN_SIMILARITY:
             yield Reason(
                 "LOW_SIMILARITY",
@@ -75,6 +89,66 @@ def of_translation(number: int, content: str, translation: Translation, options:
                 MAX_COMPRESSION_RATIO,
             )
 
+    if translation.plainness is not None:
+        yield from _of_plainness(translation.plainness, options, where)
+
+
+def _of_order(source: str, subject: str) -> Iterator[Reason]:
+    if looks_like_an_instruction(source):
+        yield Reason(
+            "INJECTION_SUSPECTED",
+            "the sentence seems to be an instruction to the model; it was treated as text",
+            "モデルへの指示のように見える文です。指示ではなく文章として扱いました",
+            subject,
+        )
+
+
+def _of_kept(options: Options, subject: str) -> Reason:
+    if options.target == PLAIN_JAPANESE:
+        return Reason(
+            "NOT_SIMPLIFIED",
+            "no plainer sentence was found that says the same; the sentence was left as it was",
+            "同じ内容でよりやさしい文を作れなかったため、元の文のまま残しました",
+            subject,
+        )
+    return Reason(
+        "NOT_TRANSLATED",
+        "what the model wrote was no translation; the sentence was left as it was",
+        "モデルの出力が訳文ではなかったため、元の文のまま残しました",
+        subject,
+    )
+
+
+def _of_plainness(plainness: Plainness, options: Options, subject: str) -> Iterator[Reason]:
+    if plainness.longest > MAX_SENTENCE_CHARACTERS:
+        yield Reason(
+            "LONG_SENTENCE",
+            "a sentence is long for plain Japanese",
+            "やさしい日本語としては長い文があります",
+            subject,
+            plainness.longest,
+            MAX_SENTENCE_CHARACTERS,
+        )
+    if plainness.highest_grade > MAX_KANJI_GRADE and not options.furigana:
+        yield Reason(
+            "DIFFICULT_KANJI",
+            "there are kanji that are not learned at primary school, without furigana",
+            "小学校で習わない漢字に、ふりがながありません",
+            subject,
+            plainness.highest_grade,
+            MAX_KANJI_GRADE,
+        )
+    if plainness.easy_share < MIN_EASY_SHARE:
+        words = ", ".join(plainness.difficult[:_WORDS_NAMED])
+        yield Reason(
+            "DIFFICULT_WORDS",
+            f"many words are not in the dictionary of easy words: {words}",
+            f"やさしい語の一覧にない語が多くあります: {words}",
+            subject,
+            round(plainness.easy_share, 3),
+            MIN_EASY_SHARE,
+        )
+
 
 def _of_lost(missing: Lost, subject: str) -> Iterator[Reason]:
     if missing.numbers:
@@ -83,6 +157,14 @@ def _of_lost(missing: Lost, subject: str) -> Iterator[Reason]:
             "NUMBER_MISMATCH",
             f"numbers of the sentence are not in its translation: {text}",
             f"原文の数値が訳文にありません: {text}",
+            subject,
+        )
+    if missing.days:
+        text = ", ".join(missing.days)
+        yield Reason(
+            "DATE_MISMATCH",
+            f"dates of the sentence are not in its translation: {text}",
+            f"原文の日付が訳文にありません: {text}",
             subject,
         )
     if missing.exact:
@@ -103,7 +185,7 @@ def _of_lost(missing: Lost, subject: str) -> Iterator[Reason]:
 
 
 def _untranslated(source: str, target: str, options: Options) -> bool:
-    if len(target) < _CHECKED_CHARACTERS:
+    if len(target) < _CHECKED_CHARACTERS or options.source == options.language:
         return False
     if source == target:
         return True

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -11,27 +10,22 @@ import grpc
 from buhin.common.v1 import common_pb2
 from buhin.config import TextSettings
 from buhin.engine import Stop
-from buhin.errors import (
-    EmptyInputError,
-    InputTooLargeError,
-    MissingFieldError,
-    NotImplementedMethodError,
-    UnsupportedLanguageError,
-)
+from buhin.errors import EmptyInputError, InputTooLargeError, MissingFieldError, UnsupportedLanguageError
 from buhin.review import Notice, Reason, review, warnings
 from buhin.serving import Worker
-from buhin.text import glossary
-from buhin.text.checks import require_length, require_text
+from buhin.serving.streams import opened
+from buhin.serving.worker import Stream
+from buhin.text.checks import require_length, require_printable, require_text
 from buhin.text.generator import Quality
-from buhin.text.languages import NAMES, detect, normalize
+from buhin.text.languages import NAMES, PLAIN_JAPANESE, PLAIN_JAPANESE_NAME, detect, normalize
 from buhin.text.sentences import Span
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate import reasons
-from services.translate.engine import Options, TranslateEngine, Translation
+from services.translate.engine import Options, Plainness, TranslateEngine, Translation
+from services.translate.streaming import Sentences
+from services.translate.terms import Terms
 
 MAX_CONTENTS = 256
-MAX_TERMS = 500
-MAX_TERM_CHARACTERS = 64
 UNDETERMINED = "und"
 
 _QUALITY = {
@@ -43,23 +37,23 @@ _QUALITY = {
 
 
 class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
-    """Answers with an engine. StreamTranslateText is not implemented yet, as the card says."""
+    """Answers with an engine."""
 
     def __init__(self, worker: Worker[TranslateEngine], settings: TextSettings) -> None:
         self._worker = worker
         self._max_characters = settings.max_characters
         self._glossary_dir = settings.glossary_dir
+        self._idle_s = settings.stream_idle_s
 
     async def TranslateText(  # noqa: N802 - the name is the proto's
         self, request: translate_pb2.TranslateTextRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> translate_pb2.TranslateTextResponse:
         """Translate texts in their order. A text that is in the target language already is returned as it is."""
         contents = self._contents(request.contents)
-        target = self._language(request.target_language_code, "target_language_code")
-        if not target:
-            raise MissingFieldError(field="target_language_code")
-        given = self._language(request.source_language_code, "source_language_code")
-        terms = _glossary(request.glossary, self._glossary_dir)
+        target = _target(request.target_language_code, "target_language_code")
+        given = _language(request.source_language_code, "source_language_code")
+        terms = Terms(request.glossary, self._glossary_dir, "glossary")
+        directions = self._worker.ready_engine().directions
         found: list[Reason] = []
         notices: list[Notice] = []
         jobs: list[Options | None] = []
@@ -71,7 +65,9 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
                 notices.append(_unchanged(number, language))
                 jobs.append(None)
             else:
-                jobs.append(Options(language, target, terms(language, target)))
+                _require(directions, language, target, "source_language_code")
+                options = Options(language, target, terms.of(language, target), request.plain_language.furigana)
+                jobs.append(options)
 
         def work(engine: TranslateEngine, stop: Stop) -> list[Translation]:
             return [
@@ -80,26 +76,45 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             ]
 
         results = await self._worker.run(work)
-        engine = self._worker.engine
-        for options in dict.fromkeys((job.source, job.target) for job in jobs if job):
-            quality = engine.directions.get(options, Quality.UNMEASURED) if engine else Quality.UNMEASURED
-            found.extend(reasons.of_direction(Options(*options), quality))
+        for source, _ in dict.fromkeys((job.source, job.target) for job in jobs if job):
+            found.extend(reasons.of_direction(source, target, directions[source, target]))
+            notices.extend(terms.unused(source, target))
         for number, (content, result, job) in enumerate(zip(contents, results, jobs, strict=True)):
             if job:
-                found.extend(reasons.of_translation(number, content, result, job))
+                found.extend(reasons.of_translation(content, result, job, f"translations[{number}]"))
         return translate_pb2.TranslateTextResponse(
             translations=[_translation(r, language) for r, language in zip(results, languages, strict=True)],
             review=review(found),
             warnings=warnings(notices),
         )
 
-    def StreamTranslateText(  # noqa: N802 - the name is the proto's
+    async def StreamTranslateText(  # noqa: N802 - the name is the proto's
         self,
         request_iterator: AsyncIterator[translate_pb2.StreamTranslateTextRequest],
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[translate_pb2.StreamTranslateTextResponse]:
-        """Is marked as not implemented on the card; the runtime answers before this."""
-        raise NotImplementedMethodError(method="buhin.translate.v1.TranslateService/StreamTranslateText")
+        """Translate each sentence when it is complete. No text is read while a sentence is worked on, so a caller that
+        sends faster is held back.
+        """
+        with self._worker.stream() as stream:
+            config, portions = await opened(request_iterator, self._idle_s)
+            target = _target(config.target_language_code, "config.target_language_code")
+            source = _language(config.source_language_code, "config.source_language_code")
+            if not source:
+                raise MissingFieldError(field="config.source_language_code")
+            terms = Terms(config.glossary, self._glossary_dir, "config.glossary")
+            options = None
+            if source != target:
+                _require(stream.engine.directions, source, target, "config.source_language_code")
+                options = Options(source, target, terms.of(source, target), config.plain_language.furigana)
+            sentences = Sentences()
+            async for portion in portions:
+                require_length(len(portion), self._max_characters, "text")
+                require_printable(portion, "text")
+                for sentence in sentences.add(portion):
+                    yield await _streamed(stream, sentence, options)
+            for sentence in sentences.end():
+                yield await _streamed(stream, sentence, options)
 
     async def DetectLanguage(  # noqa: N802 - the name is the proto's
         self, request: translate_pb2.DetectLanguageRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -126,11 +141,12 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
     ) -> translate_pb2.ListLanguagesResponse:
         """List what the engine has."""
         directions = self._worker.ready_engine().directions
+        names = NAMES | {PLAIN_JAPANESE: PLAIN_JAPANESE_NAME}
         return translate_pb2.ListLanguagesResponse(
             languages=[
                 translate_pb2.Language(
                     language_code=code,
-                    name=common_pb2.LocalizedText(en=NAMES[code][0], ja=NAMES[code][1]),
+                    name=common_pb2.LocalizedText(en=names[code][0], ja=names[code][1]),
                 )
                 for code in sorted({code for pair in directions for code in pair})
             ],
@@ -152,12 +168,6 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             require_text(content, f"contents[{number}]")
         return list(contents)
 
-    def _language(self, code: str, field: str) -> str:
-        language = normalize(code)
-        if language and language not in NAMES:
-            raise UnsupportedLanguageError(field=field, value=code, accepted=", ".join(NAMES))
-        return language
-
     def _detected(self, number: int, content: str, found: list[Reason]) -> str:
         candidates = detect(content)
         if not candidates:
@@ -166,23 +176,48 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
         return candidates[0].language
 
 
-def _glossary(request: translate_pb2.Glossary, folder: Path | None) -> Callable[[str, str], dict[str, str]]:
-    """The terms that hold in a direction. Terms of the request go before those of the folder."""
-    fields = {
-        f"glossary.terms[{number}].{name}": text
-        for number, term in enumerate(request.terms)
-        for name, text in (("source", term.source), ("target", term.target))
-    }
-    fields |= {f"glossary.do_not_translate[{number}]": term for number, term in enumerate(request.do_not_translate)}
-    for field, count in (("terms", len(request.terms)), ("do_not_translate", len(request.do_not_translate))):
-        if count > MAX_TERMS:
-            raise InputTooLargeError(field=f"glossary.{field}", size=count, unit="terms", limit=MAX_TERMS)
-    for field, text in fields.items():
-        require_text(text, field)
-        require_length(len(text), MAX_TERM_CHARACTERS, field)
-    rows = glossary.load(folder, request.glossary_id, "glossary.glossary_id") if request.glossary_id else []
-    own = {term.source: term.target for term in request.terms} | {term: term for term in request.do_not_translate}
-    return lambda source, target: glossary.pairs(rows, source, target) | own
+def _language(code: str, field: str) -> str:
+    language = normalize(code)
+    if language and language not in NAMES:
+        raise UnsupportedLanguageError(field=field, value=code, accepted=", ".join(NAMES))
+    return language
+
+
+def _target(code: str, field: str) -> str:
+    if code.strip().lower() == PLAIN_JAPANESE:
+        return PLAIN_JAPANESE
+    if not (language := _language(code, field)):
+        raise MissingFieldError(field=field)
+    return language
+
+
+def _require(directions: Mapping[tuple[str, str], Quality], source: str, target: str, field: str) -> None:
+    """Raise UnsupportedLanguageError for a direction that the engine does not have."""
+    if (source, target) not in directions:
+        accepted = sorted(known for known, into in directions if into == target)
+        value = f"{source} → {target}"
+        raise UnsupportedLanguageError(field=field, value=value, accepted=", ".join(accepted) or "-")
+
+
+async def _streamed(
+    stream: Stream[TranslateEngine], sentence: str, options: Options | None
+) -> translate_pb2.StreamTranslateTextResponse:
+    """The answer for one sentence."""
+    if options is None:
+        return translate_pb2.StreamTranslateTextResponse(source_text=sentence, translated_text=sentence)
+    job = options
+    result = await stream.run(lambda engine, stop: engine.translate(sentence, job, stop))
+    quality = stream.engine.directions[options.source, options.target]
+    found = [
+        *reasons.of_direction(options.source, options.target, quality),
+        *reasons.of_translation(sentence, result, options, ""),
+    ]
+    return translate_pb2.StreamTranslateTextResponse(
+        source_text=sentence,
+        translated_text=result.text,
+        similarity=min(pair.similarity for pair in result.pairs),
+        review=review(found),
+    )
 
 
 def _unchanged(number: int, language: str) -> Notice:
@@ -202,6 +237,17 @@ def _translation(translation: Translation, language: str) -> translate_pb2.Trans
             )
             for pair in translation.pairs
         ],
+        plain_language=_plain_language(translation.plainness) if translation.plainness else None,
+    )
+
+
+def _plain_language(plainness: Plainness) -> translate_pb2.PlainLanguageCheck:
+    return translate_pb2.PlainLanguageCheck(
+        longest_sentence_characters=plainness.longest,
+        mean_sentence_characters=plainness.mean,
+        highest_kanji_grade=plainness.highest_grade,
+        easy_word_share=plainness.easy_share,
+        difficult_words=plainness.difficult,
     )
 
 

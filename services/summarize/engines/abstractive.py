@@ -16,6 +16,7 @@ from buhin.engine import Stop
 from buhin.text.checks import LARGEST_WRITTEN_OUT, numbers, spelled_numbers
 from buhin.text.embeddings import SentenceEncoder, Vectors
 from buhin.text.generator import Generator
+from buhin.text.injection import looks_like_an_instruction
 from buhin.text.sentences import Span, split
 from services.summarize.engine import NO_SPACES, Citation, Options, Sentence, Summary
 from services.summarize.engines import prompts
@@ -42,7 +43,7 @@ def summarize(
 ) -> Summary:
     """Write a sentence for each topic that matters. What looks like an instruction is not shown to the model."""
     everything = split(text)
-    injections = tuple(span for span in everything if prompts.looks_like_an_instruction(span.of(text)))
+    injections = tuple(span for span in everything if looks_like_an_instruction(span.of(text)))
     spans = [span for span in everything if span not in injections]
     model_ids = (generator.model.model_id, encoder.model.model_id)
     if not spans:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from buhin.text.generator import Message, Prompt, Task
 from buhin.text.languages import NAMES
 
@@ -45,20 +43,6 @@ _OTHER = (
         ),
     ],
 )
-
-_INJECTION = re.compile(
-    r"(?i)\b(?:ignore|disregard|forget|override)\b[^.\n]{0,60}\b(?:instruction|prompt|rule|above|previous|earlier|system)"
-    r"|\b(?:system prompt|you are now|act as|new instructions?|developer mode|jailbreak)\b"
-    r"|\b(?:output|print|write|say|respond|reply|answer)\b[^.\n]{0,30}\b(?:only|exactly)\b"
-    r"|(?:指示|命令|プロンプト|ルール|設定)[^。\n]{0,20}(?:無視|忘れ|破棄|上書き|従わ)"
-    r"|(?:とだけ|のみを?)(?:出力|表示|回答|答え|書)|システムプロンプト|あなたは今から|になりきって"
-)
-
-
-def looks_like_an_instruction(sentence: str) -> bool:
-    """Whether a sentence seems to talk to the model instead of being part of a text."""
-    return _INJECTION.search(sentence) is not None
-
 
 _MAX_TOKENS = 200
 

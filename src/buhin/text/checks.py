@@ -28,6 +28,11 @@ def require_text(text: str, field: str) -> None:
     """Raise EmptyInputError for nothing but white space, InvalidValueError for control and bidirectional characters."""
     if not text.strip():
         raise EmptyInputError(field=field)
+    require_printable(text, field)
+
+
+def require_printable(text: str, field: str) -> None:
+    """Raise InvalidValueError for control and bidirectional characters."""
     if found := _CONTROL.search(text):
         raise InvalidValueError(
             field=field,

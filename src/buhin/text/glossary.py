@@ -36,7 +36,7 @@ def load(folder: Path | None, glossary_id: str, field: str) -> list[Mapping[str,
     except UnicodeDecodeError as error:
         raise InvalidValueError(field=field, value=glossary_id, accepted="files in UTF-8") from error
     rows = csv.DictReader((line for line in lines if line.strip()), delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
-    return [{code.strip(): term.strip() for code, term in row.items() if code and term.strip()} for row in rows]
+    return [{code.strip().lower(): term.strip() for code, term in row.items() if code and term.strip()} for row in rows]
 
 
 def pairs(rows: list[Mapping[str, str]], source: str, target: str) -> dict[str, str]:

@@ -28,6 +28,10 @@ NAMES: dict[str, tuple[str, str]] = {
 }
 """The languages that the sentence encoder knows, in English and in Japanese."""
 
+PLAIN_JAPANESE = "ja-x-easy"
+"""The code of やさしい日本語, in which a text in any language can be rewritten."""
+PLAIN_JAPANESE_NAME = ("Plain Japanese", "やさしい日本語")
+
 _CHINESE = {"wuu", "yue"}
 _SAMPLE_CHARACTERS = 2_000
 _LETTER = re.compile(r"[^\W\d_]")

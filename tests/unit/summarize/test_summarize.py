@@ -22,7 +22,7 @@ from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.sentences import Span
 from services.summarize.__main__ import application as summarize_application
 from services.summarize.engine import Citation, Method, Options, Sentence, Style, Summary
-from services.summarize.engines import abstractive, extractive, prompts
+from services.summarize.engines import abstractive, extractive
 from services.summarize.engines.ranking import by_marginal_relevance, centrality, relevance, topics
 from services.summarize.reasons import MIN_SUPPORT, reasons, supported
 from tests.generators import FakeGenerator
@@ -202,13 +202,6 @@ def test_what_looks_like_an_instruction_is_not_shown_to_the_model(hostile: str) 
     assert [span.of(text) for span in summary.injections] == [hostile]
     found = list(reasons(text, summary, options(Method.ABSTRACTIVE, max_sentences=3)))
     assert found[0].code == "INJECTION_SUSPECTED"
-
-
-@pytest.mark.parametrize(
-    "harmless", ["会議の指示を確認する。", "The committee will ignore the noise.", "次回の設定をする。"]
-)
-def test_ordinary_sentences_are_not_suspected(harmless: str) -> None:
-    assert not prompts.looks_like_an_instruction(harmless)
 
 
 def test_another_language_is_written_in_two_steps() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from buhin import errors
 from buhin.engine import Stop
 from buhin.status import decode_call
+from buhin.text.generator import Prompt
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate.engine import Options
 from services.translate.engines.composed import ComposedTranslator
@@ -41,7 +43,14 @@ URL = "https://www.city.example.jp/a_b?c=1&d=%20#e"
         ("予算は4,875円で参加者は312人。", "4875 yen for 312 people.", []),
         ("予算は4,875円で参加者は312人。", "4857 yen for 312 people.", ["4875"]),
         ("会議は10月5日の3時です。", "The meeting is on October 5 at three.", []),
-        ("会議は10月5日の3時です。", "The meeting is on November 5 at three.", ["10"]),
+        ("会議は10月5日の3時です。", "The meeting is on November 5 at three.", ["October 5"]),
+        ("会議は11月12日です。", "The meeting is on 12 November.", []),
+        ("会議は11月12日です。", "The meeting is on December 11.", ["November 12"]),
+        ("期限は2026-11-15です。", "It is due on Nov. 15, 2026.", []),
+        ("令和8年3月31日まで。", "Until March 31, 2026.", []),
+        ("令和8年3月31日まで。", "Until March 31st of Reiwa 8.", []),
+        ("令和8年3月31日まで。", "Until March 31, 2025.", ["8"]),
+        ("Until May 3rd, 2026.", "2026年5月3日まで。", []),
         ("1月に部屋2で。", "In January, in room two.", []),
         ("避難所と区役所", "shelter and Ward Office", ["evacuation center"]),
         ("避難所と区役所", "Evacuation Center and ward office", []),
@@ -50,6 +59,30 @@ URL = "https://www.city.example.jp/a_b?c=1&d=%20#e"
 def test_what_is_lost(source: str, target: str, needed: list[str]) -> None:
     glossary = {"避難所": "evacuation center", "区役所": "Ward Office", "水": "water"}
     assert lost(source, target, Options("ja", "en", glossary)).needed == needed
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "missing"),
+    [
+        ("The cat sleeps.", "猫が寝ます。", []),
+        ("Two cats sleep.", "二匹が寝ます。", ["猫"]),
+        ("A category of its own.", "独自の分類です。", []),
+        ("The evacuation center is open.", "避難所は開いています。", []),
+        ("The evacuation center is open.", "中央は開いています。", ["避難所"]),
+        ("AIの会議", "An AI meeting", []),
+        ("The Kumo's office", "くもの事務所", ["Kumo"]),
+        ("The Kumo's office", "Kumo事務所", []),
+    ],
+)
+def test_terms_are_whole_words_and_the_longest_goes_first(source: str, target: str, missing: list[str]) -> None:
+    glossary = {"cat": "猫", "center": "中央", "evacuation center": "避難所", "AI": "AI", "Kumo": "Kumo"}
+    assert lost(source, target, Options("en", "ja", glossary)).needed == missing
+
+
+def test_a_term_may_be_inflected_in_the_translation_and_a_name_may_not() -> None:
+    glossary = {"避難所": "shelter", "Kumo": "Kumo"}
+    assert lost("避難所です。", "Shelters here.", Options("ja", "en", glossary)).terms == ()
+    assert lost("Kumoです。", "Kumonia here.", Options("ja", "en", glossary)).terms == (("Kumo", "Kumo"),)
 
 
 class Second(FakeGenerator):
@@ -78,6 +111,35 @@ def test_it_is_tried_once_more_and_the_better_one_is_kept(first: str, second: st
         assert "500" in generator.asked[1].messages[0].content.partition("must contain exactly")[2]
 
 
+class Copying(FakeGenerator):
+    """A model that reads no messages and loses every number and address, but copies words that it does not know."""
+
+    follows_instructions = False
+
+    def __init__(self, *, drops: str = "") -> None:
+        def answer(prompt: Prompt) -> str:
+            words = re.findall(r"XQ\d+", prompt.text)
+            return " ".join(["It", "says", *(word for word in words if word != drops)])
+
+        super().__init__(answer)
+
+
+@pytest.mark.parametrize(
+    ("content", "generator", "expected"),
+    [
+        ("区役所に500人、詳しくは https://example.jp/a 。", Copying(), "It says Ward Office 500 https://example.jp/a"),
+        ("区役所に500人。", Copying(drops="XQ1"), "It says"),
+        ("XQ7は500人。", Copying(), "It says XQ7"),
+    ],
+)
+def test_what_a_model_cannot_be_told_is_hidden_from_it(content: str, generator: Copying, expected: str) -> None:
+    engine = ComposedTranslator(generator, Encoder(), slots=1)  # type: ignore[arg-type]
+    found = engine.translate(content, Options("ja", "en", {"区役所": "Ward Office"}), Stop())
+    engine.close()
+    assert found.text == expected
+    assert all(target != "ja-x-easy" for _, target in engine.directions)
+
+
 def request(**glossary: Any) -> translate_pb2.TranslateTextRequest:
     """A text with a glossary."""
     return translate_pb2.TranslateTextRequest(
@@ -102,6 +164,18 @@ async def test_terms_of_the_request_go_before_those_of_the_folder(folder: Path) 
     assert options.glossary == {"区役所": "Ward Office", "避難所": "refuge", "Kumo": "Kumo"}
     messages = [reason.message for reason in answer.review.reasons if reason.code == "GLOSSARY_VIOLATION"]
     assert messages == ["«区役所» was not translated as «Ward Office»", "«避難所» was not translated as «refuge»"]
+
+
+async def test_a_shared_glossary_without_the_language_is_said(folder: Path) -> None:
+    engine = Fixed()
+    asked = request(glossary_id="city")
+    asked.contents[0] = "The shelter is open today."
+    asked.target_language_code = "ja"
+    (folder / "city.tsv").write_text("ja\tzh\n区役所\t区政府\n", encoding="utf-8")
+    async with serving(application(engine, glossary_dir=folder)) as channel:
+        stub: Any = translate_pb2_grpc.TranslateServiceStub(channel)
+        answer = await stub.TranslateText(asked)
+    assert [(w.code, w.field) for w in answer.warnings] == [("GLOSSARY_WITHOUT_LANGUAGE", "glossary.glossary_id")]
 
 
 @pytest.mark.parametrize(

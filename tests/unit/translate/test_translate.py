@@ -111,7 +111,7 @@ def test_reasons_to_look(
     source: str, target: str, similarity: float, finished: bool, glossary: dict[str, str], expected: list[str]
 ) -> None:
     pair = Pair(Span(0, len(source)), Span(0, len(target)), similarity, finished)
-    found = reasons.of_translation(0, source, Translation(target, (pair,)), Options("ja", "en", glossary))
+    found = reasons.of_translation(source, Translation(target, (pair,)), Options("ja", "en", glossary), "t")
     assert [reason.code for reason in found] == expected
 
 
@@ -180,6 +180,11 @@ async def test_order_languages_warnings_and_reasons() -> None:
         ({"contents": ["あ"], "target_language_code": "qq"}, errors.UnsupportedLanguageError, "target_language_code"),
         (
             {"contents": ["あ"], "target_language_code": "en", "source_language_code": "qq"},
+            errors.UnsupportedLanguageError,
+            "source_language_code",
+        ),
+        (
+            {"contents": ["あ"], "target_language_code": "de", "source_language_code": "ja"},
             errors.UnsupportedLanguageError,
             "source_language_code",
         ),
