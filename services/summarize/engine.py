@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from buhin import engine
@@ -11,6 +12,10 @@ from buhin.text.sentences import Span
 
 NO_SPACES = {"ja", "zh", "th"}
 """Languages whose sentences stand side by side without a space."""
+
+
+CHARACTERS_A_SENTENCE = {True: 45, False: 110}
+"""Length of a written sentence to plan with, for the languages of NO_SPACES and for others."""
 
 
 class Method(enum.Enum):
@@ -25,6 +30,8 @@ class Style(enum.Enum):
 
     PARAGRAPH = enum.auto()
     BULLETS = enum.auto()
+    ABSTRACT = enum.auto()
+    HEADLINE = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,25 @@ class Options:
     max_sentences: int | None = None
     query: str = ""
 
+    @property
+    def opening(self) -> str:
+        """What stands before the first sentence."""
+        return "- " if self.style is Style.BULLETS else ""
+
+    @property
+    def separator(self) -> str:
+        """What stands between two sentences."""
+        if self.style is Style.BULLETS:
+            return "\n- "
+        return "" if self.target in NO_SPACES else " "
+
     def lay_out(self, sentences: list[str]) -> str:
         """The sentences as one text in the style that is wanted."""
-        if self.style is Style.BULLETS:
-            return "\n".join(f"- {sentence}" for sentence in sentences)
-        return ("" if self.target in NO_SPACES else " ").join(sentences)
+        return self.opening + self.separator.join(sentences) if sentences else ""
+
+    def of_points(self) -> Options:
+        """How the points are written that an abstract or a headline is written from."""
+        return replace(self, style=Style.BULLETS, target=self.source)
 
     def fits(self, sentences: list[str]) -> bool:
         """Whether the sentences stay within the length."""
@@ -90,5 +111,9 @@ class Summary:
 class SummarizeEngine(engine.Engine, Protocol):
     """Shortens texts."""
 
-    def summarize(self, text: str, options: Options, stop: engine.Stop) -> Summary:
-        """Summarize. Raises CancelledError soon after ``stop`` is set, OutOfRangeError where no sentence fits."""
+    def summarize(self, text: str, options: Options, stop: engine.Stop) -> Iterator[str | Summary]:
+        """Summarize: the next characters of a draft as they are written, then the summary, once.
+
+        Raises CancelledError soon after ``stop`` is set, OutOfRangeError where no sentence fits, InvalidValueError or
+        UnsupportedLanguageError where the models cannot do what is wanted.
+        """

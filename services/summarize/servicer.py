@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
 
 from buhin.common.v1 import common_pb2
 from buhin.config import TextSettings
+from buhin.engine import Stop
 from buhin.errors import (
     InvalidValueError,
-    NotImplementedMethodError,
     OutOfRangeError,
     UnsupportedLanguageError,
 )
 from buhin.review import Notice, review, warnings
 from buhin.serving import Worker
+from buhin.serving.streams import answers
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.checks import require_length, require_text
 from buhin.text.languages import NAMES, detect, normalize
-from services.summarize.engine import Method, Options, Sentence, Style, SummarizeEngine
+from services.summarize.engine import NO_SPACES, Method, Options, Sentence, Style, SummarizeEngine, Summary
 from services.summarize.reasons import reasons, supported
 
 DEFAULT_CHARACTERS = 400
+DEFAULT_HEADLINE = {True: 40, False: 90}
+"""For the languages of NO_SPACES and for others."""
 CHARACTERS = (20, 10_000)
 SENTENCES = (1, 100)
 MAX_QUERY_CHARACTERS = 500
@@ -37,44 +40,70 @@ _STYLES = {
     summarize_pb2.STYLE_UNSPECIFIED: Style.PARAGRAPH,
     summarize_pb2.STYLE_PARAGRAPH: Style.PARAGRAPH,
     summarize_pb2.STYLE_BULLETS: Style.BULLETS,
+    summarize_pb2.STYLE_ABSTRACT: Style.ABSTRACT,
+    summarize_pb2.STYLE_HEADLINE: Style.HEADLINE,
 }
+_SELECTED = (Style.PARAGRAPH, Style.BULLETS)
+"""Styles that sentences of the source can have."""
 
 
 class SummarizeServicer(summarize_pb2_grpc.SummarizeServiceServicer):
-    """Answers with an engine. StreamSummarize is not implemented yet, as the card says."""
+    """Answers with an engine."""
 
     def __init__(self, worker: Worker[SummarizeEngine], settings: TextSettings) -> None:
         self._worker = worker
         self._max_characters = settings.max_characters
+        self._idle_s = settings.stream_idle_s
 
     async def Summarize(  # noqa: N802 - the name is the proto's
         self, request: summarize_pb2.SummarizeRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> summarize_pb2.SummarizeResponse:
         """Summarize one text."""
-        text = request.text
-        require_length(len(text), self._max_characters, "text")
-        require_text(text, "text")
-        options = _options(request)
-        summary = await self._worker.run(lambda engine, stop: engine.summarize(text, options, stop))
+        options = self._options(request)
+
+        def work(engine: SummarizeEngine, stop: Stop) -> Summary:
+            return next(given for given in engine.summarize(request.text, options, stop) if isinstance(given, Summary))
+
+        return self._response(request, options, await self._worker.run(work))
+
+    async def StreamSummarize(  # noqa: N802 - the name is the proto's
+        self, request: summarize_pb2.SummarizeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[summarize_pb2.StreamSummarizeResponse]:
+        """Summarize one text; the draft as it is written, then the summary."""
+        options = self._options(request)
+
+        def work(engine: SummarizeEngine, stop: Stop) -> Iterator[str | Summary]:
+            return engine.summarize(request.text, options, stop)
+
+        with self._worker.stream() as stream:
+            async for given in answers(stream, work, self._idle_s):
+                if isinstance(given, Summary):
+                    result = self._response(request, options, given)
+                    yield summarize_pb2.StreamSummarizeResponse(result=result)
+                elif given:
+                    yield summarize_pb2.StreamSummarizeResponse(text_delta=given)
+
+    def _options(self, request: summarize_pb2.SummarizeRequest) -> Options:
+        require_length(len(request.text), self._max_characters, "text")
+        require_text(request.text, "text")
+        return _options(request)
+
+    def _response(
+        self, request: summarize_pb2.SummarizeRequest, options: Options, summary: Summary
+    ) -> summarize_pb2.SummarizeResponse:
         response = summarize_pb2.SummarizeResponse(
             summary=options.lay_out([sentence.text for sentence in summary.sentences]),
             sentences=[_sentence(sentence) for sentence in summary.sentences],
             source_language_code=options.source,
             target_language_code=options.target,
-            review=review(reasons(text, summary, options)),
-            warnings=warnings(_notices(request)),
+            review=review(reasons(request.text, summary, options)),
+            warnings=warnings(_notices(request, options)),
         )
         engine = self._worker.engine
         for model in engine.models if engine else ():
             if model.model_id in summary.model_ids:
                 response.provenance.models.add(model_id=model.model_id, digest=model.digest)
         return response
-
-    def StreamSummarize(  # noqa: N802 - the name is the proto's
-        self, request: summarize_pb2.SummarizeRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> AsyncIterator[summarize_pb2.StreamSummarizeResponse]:
-        """Is marked as not implemented on the card; the runtime answers before this."""
-        raise NotImplementedMethodError(method="buhin.summarize.v1.SummarizeService/StreamSummarize")
 
 
 def _options(request: summarize_pb2.SummarizeRequest) -> Options:
@@ -86,7 +115,10 @@ def _options(request: summarize_pb2.SummarizeRequest) -> Options:
     if request.query:
         require_length(len(request.query), MAX_QUERY_CHARACTERS, "query")
         require_text(request.query, "query")
-    method = _METHODS[request.method]
+    method, style = _METHODS[request.method], _STYLES[request.style]
+    if method is Method.EXTRACTIVE and style not in _SELECTED:
+        accepted = ", ".join(f"STYLE_{each.name}" for each in _SELECTED) + " (with METHOD_EXTRACTIVE)"
+        raise InvalidValueError(field="style", value=f"STYLE_{style.name}", accepted=accepted)
     source = _language(request.source_language_code, "source_language_code")
     target = _language(request.target_language_code, "target_language_code")
     if not source:
@@ -96,6 +128,7 @@ def _options(request: summarize_pb2.SummarizeRequest) -> Options:
         raise UnsupportedLanguageError(
             field="target_language_code", value=target, accepted=f"{source} (METHOD_EXTRACTIVE keeps the language)"
         )
+    default = DEFAULT_HEADLINE[(target or source) in NO_SPACES] if style is Style.HEADLINE else DEFAULT_CHARACTERS
     length = request.WhichOneof("length")
     for field, bounds in (("max_characters", CHARACTERS), ("max_sentences", SENTENCES)):
         value = getattr(request, field)
@@ -103,10 +136,10 @@ def _options(request: summarize_pb2.SummarizeRequest) -> Options:
             raise OutOfRangeError(field=field, value=value, minimum=bounds[0], maximum=bounds[1])
     return Options(
         method=method,
-        style=_STYLES[request.style],
+        style=style,
         source=source,
         target=target or source,
-        max_characters=None if length == "max_sentences" else request.max_characters or DEFAULT_CHARACTERS,
+        max_characters=None if length == "max_sentences" else request.max_characters or default,
         max_sentences=request.max_sentences if length == "max_sentences" else None,
         query=request.query,
     )
@@ -119,9 +152,8 @@ def _language(code: str, field: str) -> str:
     return language
 
 
-def _notices(request: summarize_pb2.SummarizeRequest) -> list[Notice]:
-    wanted = request.max_characters or DEFAULT_CHARACTERS
-    if request.WhichOneof("length") != "max_sentences" and len(request.text) <= wanted:
+def _notices(request: summarize_pb2.SummarizeRequest, options: Options) -> list[Notice]:
+    if options.max_characters is not None and len(request.text) <= options.max_characters:
         return [
             Notice(
                 "SHORT_TEXT",

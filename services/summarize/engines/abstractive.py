@@ -1,75 +1,99 @@
 """Summaries that a language model writes, part by part, each sentence cited to the source.
 
 A small model copies when it is given a whole text and summarizes well when it is given one thing at a time. So the text
-is cut into topics, the ones that matter most are kept, and the model writes the point of each. That also bounds the
-prompt, whatever the length of the text, and spreads the summary over all of it.
+is cut into topics, and the model writes the point of each that matters. That bounds the prompt, whatever the length of
+the text. Without a query, the text is also cut into as many sections as the summary has sentences, and each section has
+its say, so that the middle of a long text is not lost. An abstract or a headline is then written from the points.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from buhin.engine import Stop
-from buhin.text.checks import LARGEST_WRITTEN_OUT, numbers, spelled_numbers
-from buhin.text.embeddings import SentenceEncoder, Vectors
-from buhin.text.generator import Generator
-from buhin.text.injection import looks_like_an_instruction
-from buhin.text.sentences import Span, split
-from services.summarize.engine import NO_SPACES, Citation, Options, Sentence, Summary
+from buhin.errors import InvalidValueError, UnsupportedLanguageError
+from buhin.text.embeddings import SentenceEncoder
+from buhin.text.generator import Generator, Task
+from buhin.text.sentences import split
+from services.summarize.engine import CHARACTERS_A_SENTENCE, NO_SPACES, Options, Sentence, Style, Summary
 from services.summarize.engines import prompts
-from services.summarize.engines.ranking import by_marginal_relevance, relevance, topics
-from services.summarize.engines.small_talk import is_small_talk, that_matter
+from services.summarize.engines.citing import cite
+from services.summarize.engines.condensing import condense
+from services.summarize.engines.ranking import by_marginal_relevance, centrality, relevance, topics
+from services.summarize.engines.small_talk import is_small_talk
+from services.summarize.engines.source import Source, read
+from services.summarize.engines.writer import Part, Writer
 
-_CHARACTERS_A_SENTENCE = {True: 45, False: 110}
-"""Length of a written sentence to plan with, for languages without spaces and for others."""
 _TOPIC_SENTENCES, _TOPIC_CHARACTERS = 5, 600
-_SPELLED_OUT = {"ja", "en", "zh"}
-"""Languages whose small numbers are known when they are written as words."""
-_CITATIONS, _CITATION_MARGIN = 3, 0.15
-
-
-@dataclass(frozen=True)
-class _Source:
-    text: str
-    spans: list[Span]
-    vectors: Vectors
+_POINTS = {Style.ABSTRACT: 10, Style.HEADLINE: 4}
+"""Points that a condensed style is written from."""
 
 
 def summarize(
     text: str, options: Options, generator: Generator, encoder: SentenceEncoder, pool: ThreadPoolExecutor, stop: Stop
-) -> Summary:
-    """Write a sentence for each topic that matters. What looks like an instruction is not shown to the model."""
-    everything = split(text)
-    injections = tuple(span for span in everything if looks_like_an_instruction(span.of(text)))
-    spans = [span for span in everything if span not in injections]
+) -> Iterator[str | Summary]:
+    """Write a sentence for each topic that matters. What looks like an instruction is not shown to the model.
+
+    Raises InvalidValueError or UnsupportedLanguageError where the model cannot do what is wanted.
+    """
+    _require_able(generator, options)
+    source = read(text, encoder)
+    stop.check()
     model_ids = (generator.model.model_id, encoder.model.model_id)
-    if not spans:
-        return Summary((), model_ids, injections)
-    vectors = encoder.encode([span.of(text) for span in spans])
-    matter = that_matter(vectors, encoder)
-    source = _Source(text, [spans[i] for i in matter], vectors[matter])
-    stop.check()
+    if not source.spans:
+        yield Summary((), model_ids, source.injections)
+        return
+    writer = Writer(generator, encoder, pool, options, stop)
     runs, order = _plan(source, options, encoder)
-    written = list(pool.map(lambda run: _write(source, run, options, generator, stop), runs))
+    condensed = options.style in _POINTS
+    of_points = replace(writer, options=options.of_points()) if condensed else writer
+    parts = [of_points.start(prompts.to_write(source.of(run), options.source, options.query), run) for run in runs]
+    try:
+        for n, part in enumerate(parts):
+            if not condensed:
+                yield options.separator if n else options.opening
+            for characters in iter(part.drafted.get, None):
+                if not condensed:
+                    yield characters
+        sentences = [_sentences(part, source, of_points) for part in parts]
+    finally:
+        for part in parts:
+            part.written.cancel()
     stop.check()
-    parts = [
-        _sentences(each, finished, run, source, options, encoder)
-        for (each, finished), run in zip(written, runs, strict=True)
-    ]
-    parts = _that_matter(parts, encoder)
-    kept = _within(parts, order, options)
-    dropped = sum(map(len, parts)) - len(kept)
-    return Summary(tuple(kept), model_ids, injections, dropped)
+    sentences = _that_matter(sentences, encoder)
+    if condensed:
+        points = [sentence.text for part in sentences for sentence in part]
+        kept, dropped = yield from condense(points, [i for run in runs for i in run], source, writer)
+    else:
+        if options.query:
+            sentences = [_about(options.query, part, encoder) for part in sentences]
+        kept = _within(sentences, order, options)
+        dropped = sum(map(len, sentences)) - len(kept)
+    yield Summary(tuple(kept), model_ids, source.injections, dropped)
 
 
-def _plan(source: _Source, options: Options, encoder: SentenceEncoder) -> tuple[list[range], list[int]]:
+def _require_able(generator: Generator, options: Options) -> None:
+    if Task.SUMMARIZE not in generator.tasks:
+        raise InvalidValueError(field="method", value="METHOD_ABSTRACTIVE", accepted="METHOD_EXTRACTIVE")
+    if options.style in _POINTS and not generator.follows_instructions:
+        accepted = "STYLE_PARAGRAPH, STYLE_BULLETS (the model follows no instructions)"
+        raise InvalidValueError(field="style", value=f"STYLE_{options.style.name}", accepted=accepted)
+    direction = (options.source, options.target)
+    if options.source != options.target and direction not in generator.directions:
+        targets = sorted(target for source, target in generator.directions if source == options.source)
+        raise UnsupportedLanguageError(
+            field="target_language_code", value=options.target, accepted=", ".join([options.source, *targets])
+        )
+
+
+def _plan(source: Source, options: Options, encoder: SentenceEncoder) -> tuple[list[range], list[int]]:
     """The topics to write about, in the order of the text, and their positions, the most important first."""
-    wanted = options.max_sentences or max(
-        1, (options.max_characters or 0) // _CHARACTERS_A_SENTENCE[options.target in NO_SPACES]
-    )
+    characters = CHARACTERS_A_SENTENCE[options.target in NO_SPACES]
+    wanted = _POINTS.get(options.style) or options.max_sentences or max(1, (options.max_characters or 0) // characters)
     runs = topics(
         source.vectors,
         [span.end - span.start for span in source.spans],
@@ -79,49 +103,22 @@ def _plan(source: _Source, options: Options, encoder: SentenceEncoder) -> tuple[
     )
     means = np.stack([source.vectors[run.start : run.stop].mean(axis=0) for run in runs])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
-    query = encoder.encode([options.query]) if options.query else None
-    order = by_marginal_relevance(means, relevance(means, query))[:wanted]
+    if options.query:
+        likeness = (source.vectors @ encoder.encode([options.query]).T)[:, 0]
+        best = np.array([likeness[run.start : run.stop].max() for run in runs], np.float32)
+        order = list(by_marginal_relevance(means, relevance(means, best)))[:wanted]
+    else:
+        scores = centrality(means)
+        sections = topics(means, [1] * len(runs), count=wanted)
+        order = sorted((max(section, key=lambda n: scores[n]) for section in sections), key=lambda n: -scores[n])
     places = sorted(order)
     return [runs[n] for n in places], [places.index(n) for n in order]
 
 
-def _write(source: _Source, run: range, options: Options, generator: Generator, stop: Stop) -> tuple[str, bool]:
-    part = "\n".join(source.spans[i].of(source.text) for i in run)
-    written = generator.generate(prompts.to_write(part, options.source), stop=stop)
-    if options.target == options.source:
-        return written.text, written.finished
-    translation = prompts.to_translate(" ".join(written.text.split()), options.source, options.target)
-    translated = generator.generate(translation, stop=stop)
-    return translated.text, written.finished and translated.finished
-
-
-def _sentences(
-    written: str, finished: bool, run: range, source: _Source, options: Options, encoder: SentenceEncoder
-) -> list[Sentence]:
-    texts = [span.of(written).removeprefix("- ").removeprefix("・") for span in split(written)]
-    topic = " ".join(source.spans[i].of(source.text) for i in run)
-    topic_vector = encoder.encode([topic])[0]
-    known = numbers(topic, least=0) | spelled_numbers(topic)
-    least = (
-        0
-        if options.source == options.target or {options.source, options.target} <= _SPELLED_OUT
-        else LARGEST_WRITTEN_OUT
-    )
-    sentences = []
-    for n, (text, vector) in enumerate(zip(texts, encoder.encode(texts), strict=True)):
-        similarities = source.vectors @ vector
-        best = float(similarities.max())
-        cited = [int(i) for i in np.argsort(-similarities)[:_CITATIONS] if similarities[i] >= best - _CITATION_MARGIN]
-        sentences.append(
-            Sentence(
-                text,
-                tuple(Citation(source.spans[i], float(similarities[i])) for i in cited),
-                support=max(0.0, best, float(topic_vector @ vector)),
-                foreign_numbers=frozenset(numbers(text, least=least) - known),
-                finished=finished or n + 1 < len(texts),
-            )
-        )
-    return sentences
+def _sentences(part: Part, source: Source, writer: Writer) -> list[Sentence]:
+    written = part.written.result()
+    texts = [span.of(written.text).removeprefix("- ").removeprefix("・") for span in split(written.text)]
+    return cite(texts, written.finished, part.places, source, writer.options, writer.encoder)
 
 
 def _that_matter(parts: list[list[Sentence]], encoder: SentenceEncoder) -> list[list[Sentence]]:
@@ -129,6 +126,12 @@ def _that_matter(parts: list[list[Sentence]], encoder: SentenceEncoder) -> list[
     talk = iter(is_small_talk(encoder.encode([sentence.text for part in parts for sentence in part]), encoder))
     kept = [[sentence for sentence in part if not next(talk)] for part in parts]
     return kept if any(kept) else parts
+
+
+def _about(query: str, part: list[Sentence], encoder: SentenceEncoder) -> list[Sentence]:
+    """The sentences of a part, those about the query first."""
+    likeness = (encoder.encode([sentence.text for sentence in part]) @ encoder.encode([query]).T).sum(axis=1)
+    return [part[n] for n in np.argsort(-likeness, kind="stable")]
 
 
 def _within(parts: list[list[Sentence]], order: list[int], options: Options) -> list[Sentence]:

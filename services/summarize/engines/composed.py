@@ -1,8 +1,8 @@
-"""The engine of the service: extractive by sentence embeddings, abstractive by a language model."""
+"""The summarizer of the service: extractive by sentence embeddings, abstractive by a language model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from buhin.engine import LoadedModel, Stop
@@ -27,7 +27,8 @@ class ComposedSummarizer:
         """Summarize a text for real, both ways."""
         for method in Method:
             options = Options(method, Style.PARAGRAPH, "ja", "ja", max_sentences=1)
-            if not self.summarize("会議は三時に始まる。場所は二階である。", options, Stop()).sentences:
+            *_, summary = self.summarize("会議は三時に始まる。場所は二階である。", options, Stop())
+            if not (isinstance(summary, Summary) and summary.sentences):
                 raise RuntimeError(f"{method.name.lower()} summarization gives nothing")
 
     def close(self) -> None:
@@ -35,7 +36,7 @@ class ComposedSummarizer:
         self._pool.shutdown(cancel_futures=True)
         self._generator.close()
 
-    def summarize(self, text: str, options: Options, stop: Stop) -> Summary:
+    def summarize(self, text: str, options: Options, stop: Stop) -> Iterator[str | Summary]:
         """Summarize by the method that is wanted."""
         if options.method is Method.EXTRACTIVE:
             return extractive.summarize(text, options, self._encoder, stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buhin.client.base import AsyncClient, Client, calls, calls_async, enum_value
+from buhin.client.base import AsyncClient, Client, calls, calls_async, enum_value, streams, streams_async
 from buhin.summarize.v1 import summarize_pb2
 
 _METHODS = summarize_pb2.DESCRIPTOR.services_by_name["SummarizeService"].methods_by_name
@@ -22,7 +22,8 @@ def summarize_request(
     """Summarize a text.
 
     ``method`` is ``extractive`` (sentences of the text) or ``abstractive`` (new sentences, each cited); ``style`` is
-    ``paragraph`` or ``bullets``; at most one of the two lengths; languages are BCP-47, ``source`` detected when empty.
+    ``paragraph`` or ``bullets``, and with ``abstractive`` also ``abstract``, ``headline`` or ``minutes``; at most one
+    of the two lengths; languages are BCP-47, ``source`` detected when empty; sentences about ``query`` are preferred.
     """
     request = summarize_pb2.SummarizeRequest(
         text=text,
@@ -44,6 +45,7 @@ class SummarizeClient(Client):
 
     function = "summarize"
     summarize = calls(summarize_request, _METHODS["Summarize"], summarize_pb2.SummarizeResponse)
+    stream_summarize = streams(summarize_request, _METHODS["StreamSummarize"], summarize_pb2.StreamSummarizeResponse)
 
 
 class AsyncSummarizeClient(AsyncClient):
@@ -51,3 +53,6 @@ class AsyncSummarizeClient(AsyncClient):
 
     function = "summarize"
     summarize = calls_async(summarize_request, _METHODS["Summarize"], summarize_pb2.SummarizeResponse)
+    stream_summarize = streams_async(
+        summarize_request, _METHODS["StreamSummarize"], summarize_pb2.StreamSummarizeResponse
+    )

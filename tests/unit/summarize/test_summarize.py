@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -59,15 +59,27 @@ def options(method: Method = Method.EXTRACTIVE, **changes: Any) -> Options:
     return Options(**given)
 
 
-def write(text: str, generator: Echo, wanted: Options, stop: Stop | None = None) -> Summary:
-    """An abstractive summary."""
+def draft(text: str, generator: FakeGenerator, wanted: Options, stop: Stop | None = None) -> tuple[str, Summary]:
+    """An abstractive summary, with what was seen of it while it was written."""
+    encoder: Any = Letters()
     with ThreadPoolExecutor(2) as pool:
-        return abstractive.summarize(text, wanted, generator, Letters(), pool, stop or Stop())  # type: ignore[arg-type]
+        *seen, summary = abstractive.summarize(text, wanted, generator, encoder, pool, stop or Stop())
+    assert isinstance(summary, Summary)
+    return "".join(map(str, seen)), summary
+
+
+def write(text: str, generator: FakeGenerator, wanted: Options, stop: Stop | None = None) -> Summary:
+    """An abstractive summary."""
+    return draft(text, generator, wanted, stop)[1]
 
 
 def choose(text: str, wanted: Options) -> Summary:
     """An extractive summary."""
-    return extractive.summarize(text, wanted, Letters(), Stop())  # type: ignore[arg-type]
+    encoder: Any = Letters()
+    *seen, summary = extractive.summarize(text, wanted, encoder, Stop())
+    assert isinstance(summary, Summary)
+    assert "".join(map(str, seen)) == wanted.lay_out([sentence.text for sentence in summary.sentences])
+    return summary
 
 
 def unit(*rows: Sequence[float]) -> np.ndarray[Any, Any]:
@@ -86,12 +98,12 @@ def test_the_part_that_is_like_the_others_is_central() -> None:
 def test_a_query_draws_the_parts_about_it_forward() -> None:
     vectors = unit([1, 0, 0], [1, 0.2, 0], [0, 0, 1])
     assert int(relevance(vectors, None).argmax()) != 2
-    assert int(relevance(vectors, unit([0, 0, 1])).argmax()) == 2
+    assert int(relevance(vectors, np.array([0, 0, 1], np.float32)).argmax()) == 2
 
 
 def test_what_was_said_already_comes_later() -> None:
     vectors = unit([1, 0], [1, 0.01], [0, 1])
-    order = by_marginal_relevance(vectors, np.array([1.0, 0.99, 0.6], np.float32))
+    order = list(by_marginal_relevance(vectors, np.array([1.0, 0.99, 0.6], np.float32)))
     assert order == [0, 2, 1]
 
 
@@ -127,7 +139,7 @@ def test_extractive_takes_sentences_unchanged_in_their_order_and_none_twice() ->
 @given(
     st.lists(st.text(alphabet="あいうえおかき", min_size=1, max_size=12), min_size=1, max_size=8),
     st.integers(20, 80),
-    st.sampled_from(Style),
+    st.sampled_from([Style.PARAGRAPH, Style.BULLETS]),
 )
 def test_extractive_never_exceeds_its_length(parts: list[str], most: int, style: Style) -> None:
     text = "。".join(parts) + "。"
@@ -236,11 +248,13 @@ class Fixed:
     def close(self) -> None:
         """Nothing."""
 
-    def summarize(self, text: str, wanted: Options, stop: Stop) -> Summary:
+    def summarize(self, text: str, wanted: Options, stop: Stop) -> Iterator[str | Summary]:
         """Two sentences, the second without support."""
         self.asked.append((text, wanted))
         low = Sentence("はい。", (Citation(Span(0, 3), 0.2),), support=0.2)
-        return Summary((Sentence("水。", (Citation(Span(0, 2), 0.9),), support=0.9), low), ("encoder",))
+        yield "水。"
+        yield "はい。"
+        yield Summary((Sentence("水。", (Citation(Span(0, 2), 0.9),), support=0.9), low), ("encoder",))
 
 
 def application(engine: Fixed) -> Application[Any]:
@@ -269,6 +283,20 @@ async def test_the_answer_as_the_proto_says_it() -> None:
     assert engine.asked[0][1].max_characters == 400
 
 
+async def test_a_draft_comes_first_and_the_answer_once_at_the_end() -> None:
+    request = summarize_pb2.SummarizeRequest(text="水は五百本ある。", method=summarize_pb2.METHOD_ABSTRACTIVE)
+    async with serving(application(Fixed())) as channel:
+        stub: Any = summarize_pb2_grpc.SummarizeServiceStub(channel)
+        *drafts, last = [answer async for answer in stub.StreamSummarize(request)]
+        whole = await stub.Summarize(request)
+    assert [answer.text_delta for answer in drafts] == ["水。", "はい。"]
+    assert last.WhichOneof("event") == "result"
+    assert last.result.provenance.service == "buhin.summarize.v1.SummarizeService"
+    for answer in (last.result, whole):
+        answer.ClearField("provenance")
+    assert last.result == whole
+
+
 @pytest.mark.parametrize(
     ("request_", "error", "field"),
     [
@@ -277,6 +305,7 @@ async def test_the_answer_as_the_proto_says_it() -> None:
         ({"text": "あ" * 101}, errors.InputTooLargeError, "text"),
         ({"text": "あ", "method": 7}, errors.InvalidValueError, "method"),
         ({"text": "あ", "style": 7}, errors.InvalidValueError, "style"),
+        ({"text": "あ", "style": summarize_pb2.STYLE_HEADLINE}, errors.InvalidValueError, "style"),
         ({"text": "あ", "max_characters": 19}, errors.OutOfRangeError, "max_characters"),
         ({"text": "あ", "max_sentences": 0}, errors.OutOfRangeError, "max_sentences"),
         ({"text": "あ", "max_sentences": 101}, errors.OutOfRangeError, "max_sentences"),
@@ -291,8 +320,11 @@ async def test_bad_requests(request_: dict[str, Any], error: type[errors.BuhinEr
         stub: Any = summarize_pb2_grpc.SummarizeServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
             await stub.Summarize(summarize_pb2.SummarizeRequest(**request_))
-    found = decode_call(caught.value)
-    assert (type(found), found.field) == (error, field)
+        with pytest.raises(grpc.RpcError) as streamed:
+            await anext(aiter(stub.StreamSummarize(summarize_pb2.SummarizeRequest(**request_))))
+    for failed in (caught, streamed):
+        found = decode_call(failed.value)
+        assert (type(found), found.field) == (error, field)
     assert engine.asked == []
 
 
