@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from buhin.client.base import (
     AsyncClient,
@@ -61,8 +62,9 @@ def streaming_recognize_request(
     """Transcribe audio while it is spoken: portions of a WAV, FLAC, MP3, M4A or OGG file, or of raw 16-bit samples when
     their rate is given.
 
-    ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English). Yields final
-    results in order, interim ones and voice activity events when asked for, and what is known of the whole in the end.
+    ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English). Yields
+    final results in order, interim ones and voice activity events when asked for, and the length and language at the
+    end.
     """
     config = speech_pb2.RecognitionConfig(
         language_code=language,
@@ -86,9 +88,8 @@ def _portion(audio: bytes) -> speech_pb2.StreamingRecognizeRequest:
     return speech_pb2.StreamingRecognizeRequest(audio=audio)
 
 
-def _task(name: str) -> speech_pb2.Task:
-    value: speech_pb2.Task = enum_value(speech_pb2.DESCRIPTOR.enum_types_by_name["Task"], name, "config.task")
-    return value
+def _task(name: str) -> Any:
+    return enum_value(speech_pb2.DESCRIPTOR.enum_types_by_name["Task"], name, "config.task")
 
 
 def _set_encoding(config: speech_pb2.RecognitionConfig, raw_sample_rate_hertz: int, raw_channels: int) -> None:
