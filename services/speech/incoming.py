@@ -85,7 +85,8 @@ class Incoming:
             self._closed = True
             if self._waiting is not None:
                 self._waiting.cancel()
-            thread.shutdown(wait=False)
+            await asyncio.wait([decoding])
+            thread.shutdown()
 
     def _work(self) -> None:
         try:

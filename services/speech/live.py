@@ -101,6 +101,11 @@ class Live:
         self._language = options.language
         self._guess = (options.language or "", 1.0 if options.language else 0.0)
 
+    @property
+    def waiting_s(self) -> float:
+        """Audio that is kept because it may still be needed, in seconds."""
+        return self._audio.end_s - self._audio.start_s
+
     async def events(self, incoming: Incoming) -> AsyncGenerator[Event, None]:
         """What happens, as it happens. Finals are in order, each once; the last event is the End.
 
@@ -142,7 +147,7 @@ class Live:
                         self._audio.drop(self._audio.end_s - MIN_VOICE_S - 2 * _PAD_S)
                     async with self._changed:
                         self._changed.notify_all()
-                        await self._changed.wait_for(lambda: self._audio.end_s - self._audio.start_s <= AHEAD_S)
+                        await self._changed.wait_for(lambda: self.waiting_s <= AHEAD_S)
         except Exception as error:  # noqa: BLE001 - raised again, after what was heard before it is recognized
             failed = error
         await self._take(self._endpointer.finish())
