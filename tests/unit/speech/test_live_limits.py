@@ -31,7 +31,6 @@ from tests.unit.speech.speakers import (
     raw,
     say,
     streaming,
-    transcribe,
 )
 
 SPEECH = raw(say(1, 2, 0, 0))
