@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 
@@ -78,15 +79,44 @@ def linear16(data: bytes, sample_rate: int, channels: int, max_seconds: float) -
     """
     if not data:
         raise EmptyInputError(field="audio")
-    if not MIN_RATE <= sample_rate <= MAX_RATE:
-        raise OutOfRangeError(field="config.sample_rate_hertz", value=sample_rate, minimum=MIN_RATE, maximum=MAX_RATE)
-    if not 0 <= channels <= MAX_CHANNELS:
-        raise OutOfRangeError(field="config.audio_channel_count", value=channels, minimum=1, maximum=MAX_CHANNELS)
-    channels = channels or 1
-    if len(data) % (2 * channels):
-        raise _unreadable(f"{len(data)} bytes are no whole number of 16-bit samples of {channels} channel(s)")
-    _check_length(len(data) / (2 * channels * sample_rate), max_seconds)
-    return Source(data, "s16le", {"sample_rate": str(sample_rate), "ch_layout": f"{channels}c"})
+    raw = Raw.checked(sample_rate, channels)
+    raw.check_size(len(data))
+    _check_length(len(data) / (raw.frame_bytes * sample_rate), max_seconds)
+    return Source(data, "s16le", raw.options)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """How raw samples are laid out: signed 16-bit little-endian, channels interleaved."""
+
+    sample_rate: int
+    channels: int
+
+    @classmethod
+    def checked(cls, sample_rate: int, channels: int) -> Raw:
+        """0 channels mean one. Raises OutOfRangeError."""
+        if not MIN_RATE <= sample_rate <= MAX_RATE:
+            raise OutOfRangeError(
+                field="config.sample_rate_hertz", value=sample_rate, minimum=MIN_RATE, maximum=MAX_RATE
+            )
+        if not 0 <= channels <= MAX_CHANNELS:
+            raise OutOfRangeError(field="config.audio_channel_count", value=channels, minimum=1, maximum=MAX_CHANNELS)
+        return cls(sample_rate, channels or 1)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a sample of all channels."""
+        return 2 * self.channels
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What FFmpeg needs to know of them."""
+        return {"sample_rate": str(self.sample_rate), "ch_layout": f"{self.channels}c"}
+
+    def check_size(self, size: int) -> None:
+        """Raise UnreadableMediaError where bytes end inside a sample."""
+        if size % self.frame_bytes:
+            raise _unreadable(f"{size} bytes are no whole number of 16-bit samples of {self.channels} channel(s)")
 
 
 def decode(source: Source, max_seconds: float, stop: Stop) -> NDArray[np.float32]:
@@ -107,7 +137,7 @@ def decode(source: Source, max_seconds: float, stop: Stop) -> NDArray[np.float32
                 raise _unreadable("it has no audio stream")
             stream = container.streams.audio[0]
             declared_s = _declared_s(stream, source)
-            _check_stream(stream, source.demuxer)
+            check_stream(stream, source.demuxer)
             _check_length(declared_s, max_seconds)
             samples = _mix(container, stream, max_seconds, stop)
     except FFmpegError as error:
@@ -124,28 +154,34 @@ def _mix(
     container: av.container.InputContainer, stream: av.AudioStream, max_seconds: float, stop: Stop
 ) -> NDArray[np.float32]:
     """Decode, resample and average the channels, at most ``max_seconds``."""
-    resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE)  # packed: PyAV reads planes past the eighth
     mono = bytearray()
-    limit = int(max_seconds * SAMPLE_RATE) * 4
-
-    def add(frames: list[av.AudioFrame]) -> None:
-        for frame in frames:
-            block = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
-            if not np.isfinite(block).all():
-                raise _unreadable("it has samples that are not finite numbers")
-            mono.extend(block.mean(axis=1).clip(-1, 1).tobytes())
-        if len(mono) > limit:
-            _check_length(len(mono) / 4 / SAMPLE_RATE, max_seconds)
-
-    for frame in container.decode(stream):
+    for block in blocks(container, stream):
         stop.check()
-        add(resampler.resample(frame))
-    if mono:
-        add(resampler.resample(None))
+        mono.extend(block.tobytes())
+        _check_length(len(mono) / 4 / SAMPLE_RATE, max_seconds)
     return np.frombuffer(mono, np.float32)
 
 
-def _check_stream(stream: av.AudioStream, demuxer: str) -> None:
+def blocks(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[NDArray[np.float32]]:
+    """What ``decode`` returns, piece by piece as it is decoded. Raises UnreadableMediaError or FFmpegError."""
+    resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE)  # packed: PyAV reads planes past the eighth
+
+    def mixed(frame: av.AudioFrame | None) -> Iterator[NDArray[np.float32]]:
+        for part in resampler.resample(frame):
+            block = part.to_ndarray().reshape(-1, part.layout.nb_channels)
+            if not np.isfinite(block).all():
+                raise _unreadable("it has samples that are not finite numbers")
+            yield block.mean(axis=1).clip(-1, 1)
+
+    frame = None
+    for frame in container.decode(stream):
+        yield from mixed(frame)
+    if frame is not None:
+        yield from mixed(None)
+
+
+def check_stream(stream: av.AudioStream, demuxer: str) -> None:
+    """Raise UnreadableMediaError where the codec, the rate or the channels are not accepted."""
     codec = stream.codec_context
     if not codec.name.startswith(_CODECS[demuxer]):
         raise _unreadable(f"its codec is {codec.name}")

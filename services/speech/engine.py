@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from buhin import engine
 
+VOICE_FRAME = 512
+"""Samples of a frame in which there is a voice or not."""
+VOICE_FRAME_S = VOICE_FRAME / 16_000
+
 
 class Task(StrEnum):
     """What to write: what is said, or the same in English."""
@@ -79,6 +83,15 @@ class Transcription:
     """How many of the hotwords had room."""
 
 
+class VoiceDetector(Protocol):
+    """Hears one stream as it comes, and remembers what it heard of it. Called from one thread at a time."""
+
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The probability of a voice in each of the next frames, of shape (n,), 0 to 1, for n * VOICE_FRAME samples,
+        mono at 16 kHz.
+        """
+
+
 class SpeechEngine(engine.Engine, Protocol):
     """Recognizes speech."""
 
@@ -88,3 +101,12 @@ class SpeechEngine(engine.Engine, Protocol):
 
     def recognize(self, samples: NDArray[np.float32], options: Options, stop: engine.Stop) -> Transcription:
         """Recognize mono samples at 16 kHz, shape (n,), -1 to 1. Raises CancelledError."""
+
+    def draft(self, samples: NDArray[np.float32], options: Options, stop: engine.Stop) -> tuple[Word, ...]:
+        """Recognize at most 30 s quickly, of speech that goes on. The texts of the words, joined, are what was said.
+
+        Raises CancelledError.
+        """
+
+    def voice_detector(self) -> VoiceDetector:
+        """One for a new stream."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -19,10 +20,15 @@ from buhin.errors import (
 )
 from buhin.review import review, warnings
 from buhin.serving import Worker
+from buhin.serving.streams import opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.speech import audio
+from services.speech.endpointing import Endpoint
 from services.speech.engine import Options, Segment, SpeechEngine, Task, Transcription, Word
+from services.speech.incoming import Incoming
+from services.speech.live import End, Event, Final, Interim, Live
 from services.speech.reasons import notices, reasons
+from services.speech.streaming import check_streaming, final_reasons
 
 MAX_HOTWORDS = 100
 MAX_HOTWORD_CHARACTERS = 64
@@ -37,11 +43,12 @@ _SAME_LANGUAGE = {"cmn": "zh", "fil": "tl", "in": "id", "iw": "he", "ji": "yi", 
 
 
 class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
-    """Answers with an engine. StreamingRecognize is not implemented yet, as the card says."""
+    """Answers with an engine."""
 
     def __init__(self, worker: Worker[SpeechEngine], settings: SpeechSettings) -> None:
         self._worker = worker
         self._max_seconds = settings.max_audio_seconds
+        self._idle_s = settings.stream_idle_s
 
     async def Recognize(  # noqa: N802 - the name is the proto's
         self, request: speech_pb2.RecognizeRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -67,25 +74,30 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             warnings=warnings(notices(result, options)),
         )
 
-    def StreamingRecognize(  # noqa: N802 - the name is the proto's
+    async def StreamingRecognize(  # noqa: N802 - the name is the proto's
         self,
         request_iterator: AsyncIterator[speech_pb2.StreamingRecognizeRequest],
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[speech_pb2.StreamingRecognizeResponse]:
-        """Is marked as not implemented on the card; the runtime answers before this."""
-        raise NotImplementedMethodError(method="buhin.speech.v1.SpeechService/StreamingRecognize")
+        """Transcribe while the audio arrives."""
+        with self._worker.stream() as stream:
+            streaming, portions = await opened(request_iterator, self._idle_s)
+            check_streaming(streaming)
+            if streaming.mode == speech_pb2.STREAMING_MODE_FILE:
+                raise NotImplementedMethodError(method="buhin.speech.v1.SpeechService/StreamingRecognize (FILE)")
+            config = streaming.config
+            options = self._options(config)
+            incoming = Incoming(portions, _raw(config), stream.engine.voice_detector(), self._max_seconds)
+            live = Live(stream, options, interims=streaming.interim_results, endpoints=streaming.voice_activity_events)
+            async with aclosing(live.events(incoming)) as events:
+                async for event in events:
+                    yield _streamed(event, options, words=config.enable_word_offsets)
 
     def _source(self, request: speech_pb2.RecognizeRequest) -> audio.Source:
-        config = request.config
-        if config.encoding == speech_pb2.AUDIO_ENCODING_UNSPECIFIED:
+        raw = _raw(request.config)
+        if raw is None:
             return audio.sniff(request.audio)
-        if config.encoding == speech_pb2.AUDIO_ENCODING_LINEAR16:
-            return audio.linear16(
-                request.audio, config.sample_rate_hertz, config.audio_channel_count, self._max_seconds
-            )
-        raise InvalidValueError(
-            field="config.encoding", value=config.encoding, accepted=", ".join(speech_pb2.AudioEncoding.keys())
-        )
+        return audio.linear16(request.audio, raw.sample_rate, raw.channels, self._max_seconds)
 
     def _options(self, config: speech_pb2.RecognitionConfig) -> Options:
         if config.task not in _TASKS:
@@ -112,6 +124,17 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         return language
 
 
+def _raw(config: speech_pb2.RecognitionConfig) -> audio.Raw | None:
+    """How raw samples are laid out; None for a file."""
+    if config.encoding == speech_pb2.AUDIO_ENCODING_UNSPECIFIED:
+        return None
+    if config.encoding == speech_pb2.AUDIO_ENCODING_LINEAR16:
+        return audio.Raw.checked(config.sample_rate_hertz, config.audio_channel_count)
+    raise InvalidValueError(
+        field="config.encoding", value=config.encoding, accepted=", ".join(speech_pb2.AudioEncoding.keys())
+    )
+
+
 def _hotwords(words: Sequence[str]) -> tuple[str, ...]:
     if len(words) > MAX_HOTWORDS:
         raise InputTooLargeError(field="config.hotwords", size=len(words), unit="words", limit=MAX_HOTWORDS)
@@ -122,6 +145,44 @@ def _hotwords(words: Sequence[str]) -> tuple[str, ...]:
         if len(word) > MAX_HOTWORD_CHARACTERS:
             raise InputTooLargeError(field=field, size=len(word), unit="characters", limit=MAX_HOTWORD_CHARACTERS)
     return tuple(word.strip() for word in words)
+
+
+def _streamed(event: Event, options: Options, *, words: bool) -> speech_pb2.StreamingRecognizeResponse:
+    """What happened in a stream."""
+
+    def result(segment: Segment, language: str, *, is_final: bool, stability: float) -> speech_pb2.StreamingResult:
+        written = "en" if options.task is Task.TRANSLATE else language
+        return speech_pb2.StreamingResult(
+            segment=_segment(segment, written, words=words), is_final=is_final, stability=stability
+        )
+
+    match event:
+        case Endpoint():
+            kind = speech_pb2.VOICE_ACTIVITY_TYPE_BEGIN if event.begins else speech_pb2.VOICE_ACTIVITY_TYPE_END
+            return speech_pb2.StreamingRecognizeResponse(
+                voice_activity=speech_pb2.VoiceActivity(type=kind, offset=_duration(event.offset_s))
+            )
+        case Interim():
+            return speech_pb2.StreamingRecognizeResponse(
+                result=result(event.segment, event.language, is_final=False, stability=event.stability)
+            )
+        case Final():
+            segment = event.window.segments[event.number]
+            return speech_pb2.StreamingRecognizeResponse(
+                result=result(segment, event.window.language, is_final=True, stability=1.0),
+                review=review(final_reasons(event, options)),
+            )
+        case End():
+            return speech_pb2.StreamingRecognizeResponse(
+                end=speech_pb2.StreamingEnd(
+                    audio_duration=_duration(event.audio_s),
+                    speech_duration=_duration(event.result.speech_s),
+                    language_code=event.result.language,
+                    language_confidence=event.result.language_probability,
+                    warnings=warnings(notices(event.result, options)),
+                ),
+                review=review(reasons(event.result, options)),
+            )
 
 
 def _segment(segment: Segment, language: str, *, words: bool) -> speech_pb2.Segment:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from buhin.engine import LoadedModel, Stop
 from buhin.models.store import Model
-from services.speech.engine import Options, Segment, Span, Transcription, Word
+from services.speech.engine import Options, Segment, Span, Transcription, VoiceDetector, Word
+from services.speech.engines.silero import SileroDetector
 
 ROLE = "speech recognition"
 
@@ -31,6 +32,8 @@ _UNHEARD_S = 1.5
 _NO_SPEECH = 0.5
 _HARDLY_SPOKEN = 0.2
 """More probably no speech than this, and less confident than that: invented."""
+_REPEATS = 2.4
+"""A draft that can be compressed by more repeats itself; Whisper's own limit."""
 _BCP47 = {"jw": "jv"}
 """Codes of Whisper that are not BCP-47."""
 
@@ -119,6 +122,31 @@ class FasterWhisperEngine:
             ),
             hotwords_used=len(hotwords),
         )
+
+    def draft(self, samples: NDArray[np.float32], options: Options, stop: Stop) -> tuple[Word, ...]:
+        """Recognize in one greedy attempt; what looks invented or repeats itself is left out."""
+        found, _ = self._whisper.transcribe(
+            samples,
+            language=self._codes[options.language] if options.language else None,
+            task=options.task.value,
+            beam_size=1,
+            temperature=0.0,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            hotwords="、".join(self._fitting(options.hotwords)) or None,
+        )
+        words: list[Word] = []
+        for piece in found:
+            stop.check()
+            segment = _segment(piece, Span(0.0, len(samples) / _RATE), words[-1].end_s if words else 0.0)
+            hardly_spoken = piece.no_speech_prob > _NO_SPEECH and segment.confidence < _HARDLY_SPOKEN
+            if not hardly_spoken and piece.compression_ratio <= _REPEATS:
+                words += (Word(w.start, w.end, w.word, float(w.probability)) for w in piece.words)
+        return tuple(words)
+
+    def voice_detector(self) -> VoiceDetector:
+        """A Silero detector, of the model that finds voices in recordings too."""
+        return SileroDetector()
 
     def _fitting(self, hotwords: Sequence[str]) -> Sequence[str]:
         """The first hotwords that the decoder has room for, without what it would read as a control token."""

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from buhin.client.base import AsyncClient, Client, calls, calls_async, enum_value, read
+from buhin.client.base import (
+    AsyncClient,
+    Client,
+    calls,
+    calls_async,
+    converses,
+    converses_async,
+    enum_value,
+    read,
+)
 from buhin.speech.v1 import speech_pb2
 
 _METHODS = speech_pb2.DESCRIPTOR.services_by_name["SpeechService"].methods_by_name
@@ -26,25 +36,81 @@ def recognize_request(
 
     ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English).
     """
-    raw = raw_sample_rate_hertz != 0
     config = speech_pb2.RecognitionConfig(
         language_code=language,
-        task=enum_value(speech_pb2.DESCRIPTOR.enum_types_by_name["Task"], task, "config.task"),
-        encoding=speech_pb2.AUDIO_ENCODING_LINEAR16 if raw else speech_pb2.AUDIO_ENCODING_UNSPECIFIED,
-        sample_rate_hertz=raw_sample_rate_hertz,
-        audio_channel_count=raw_channels if raw else 0,
+        task=_task(task),
         enable_word_offsets=word_offsets,
         enable_voice_activity_detection=voice_activity_detection,
         hotwords=hotwords,
     )
+    _set_encoding(config, raw_sample_rate_hertz, raw_channels)
     return speech_pb2.RecognizeRequest(config=config, audio=read(audio))
 
 
+def streaming_recognize_request(
+    *,
+    language: str = "",
+    task: str = "transcribe",
+    interim_results: bool = False,
+    voice_activity_events: bool = False,
+    word_offsets: bool = False,
+    voice_activity_detection: bool = True,
+    hotwords: Sequence[str] = (),
+    raw_sample_rate_hertz: int = 0,
+    raw_channels: int = 1,
+) -> speech_pb2.StreamingRecognizeRequest:
+    """Transcribe audio while it is spoken: portions of a WAV, FLAC, MP3, M4A or OGG file, or of raw 16-bit samples when
+    their rate is given.
+
+    ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English). Yields
+    final results in order, interim ones and voice activity events when asked for, and the length and language at the
+    end.
+    """
+    config = speech_pb2.RecognitionConfig(
+        language_code=language,
+        task=_task(task),
+        enable_word_offsets=word_offsets,
+        enable_voice_activity_detection=voice_activity_detection,
+        hotwords=hotwords,
+    )
+    _set_encoding(config, raw_sample_rate_hertz, raw_channels)
+    return speech_pb2.StreamingRecognizeRequest(
+        streaming_config=speech_pb2.StreamingRecognitionConfig(
+            config=config,
+            mode=speech_pb2.STREAMING_MODE_LIVE,
+            interim_results=interim_results,
+            voice_activity_events=voice_activity_events,
+        )
+    )
+
+
+def _portion(audio: bytes) -> speech_pb2.StreamingRecognizeRequest:
+    return speech_pb2.StreamingRecognizeRequest(audio=audio)
+
+
+def _task(name: str) -> Any:
+    return enum_value(speech_pb2.DESCRIPTOR.enum_types_by_name["Task"], name, "config.task")
+
+
+def _set_encoding(config: speech_pb2.RecognitionConfig, raw_sample_rate_hertz: int, raw_channels: int) -> None:
+    """Raw samples where their rate is given, otherwise a file."""
+    if raw_sample_rate_hertz:
+        config.encoding = speech_pb2.AUDIO_ENCODING_LINEAR16
+        config.sample_rate_hertz = raw_sample_rate_hertz
+        config.audio_channel_count = raw_channels
+
+
 class SpeechClient(Client):
-    """Turns recordings into text."""
+    """Turns recordings and live speech into text."""
 
     function = "speech"
     recognize = calls(recognize_request, _METHODS["Recognize"], speech_pb2.RecognizeResponse)
+    streaming_recognize = converses(
+        streaming_recognize_request,
+        _portion,
+        _METHODS["StreamingRecognize"],
+        speech_pb2.StreamingRecognizeResponse,
+    )
 
 
 class AsyncSpeechClient(AsyncClient):
@@ -52,3 +118,9 @@ class AsyncSpeechClient(AsyncClient):
 
     function = "speech"
     recognize = calls_async(recognize_request, _METHODS["Recognize"], speech_pb2.RecognizeResponse)
+    streaming_recognize = converses_async(
+        streaming_recognize_request,
+        _portion,
+        _METHODS["StreamingRecognize"],
+        speech_pb2.StreamingRecognizeResponse,
+    )

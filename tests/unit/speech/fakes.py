@@ -13,7 +13,7 @@ from buhin.config import SpeechSettings
 from buhin.engine import LoadedModel, Stop
 from buhin.serving import Application
 from services.speech.__main__ import application
-from services.speech.engine import Options, Segment, SpeechEngine, Transcription, Word
+from services.speech.engine import VOICE_FRAME, Options, Segment, SpeechEngine, Transcription, VoiceDetector, Word
 from tests.support import ANY_PORT
 
 
@@ -59,6 +59,23 @@ class FakeEngine:
         stop.check()
         self.asked.append((samples, options))
         return self.answer
+
+    def draft(self, samples: NDArray[np.float32], options: Options, stop: Stop) -> tuple[Word, ...]:
+        """Nothing yet."""
+        stop.check()
+        return ()
+
+    def voice_detector(self) -> VoiceDetector:
+        """Hears a voice in every sound."""
+        return FakeDetector()
+
+
+class FakeDetector:
+    """Hears a voice wherever it is not silent."""
+
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One or zero for each frame."""
+        return np.array([frame.any() for frame in samples.reshape(-1, VOICE_FRAME)], np.float32)
 
 
 def fake_application(engine: FakeEngine, **settings: Any) -> Application[SpeechEngine]:

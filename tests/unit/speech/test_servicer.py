@@ -155,17 +155,13 @@ async def test_a_bad_request_never_reaches_the_engine(
     assert engine.asked == []
 
 
-async def test_streaming_is_on_the_card_as_not_implemented_and_answers_so() -> None:
+async def test_the_card_tells_the_methods_and_the_limits() -> None:
     async with serving(fake_application(FakeEngine())) as channel:
-        call = speech_pb2_grpc.SpeechServiceStub(channel).StreamingRecognize(timeout=20)
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await call.read()
         info = await catalogue_pb2_grpc.ServiceInfoServiceStub(channel).GetServiceInfo(
             catalogue_pb2.GetServiceInfoRequest(), timeout=20
         )
-    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
     methods = {method.method: method.implemented for method in info.info.methods}
-    assert methods == {"Recognize": True, "StreamingRecognize": False}
+    assert methods == {"Recognize": True, "StreamingRecognize": True}
     assert info.info.limits["max_audio_seconds"] == 3_600
 
 
