@@ -12,10 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buhin.engine import Stop
-from services.speech.audio import decode, sniff
+from services.speech.audio import Source, length, samples, sniff
 from tests.conftest import ROOT
 
 RATE = 16_000
+
+
+def decode(source: Source, max_seconds: float, stop: Stop) -> NDArray[np.float32]:
+    """All samples of a source, once they were found to be sound."""
+    length(source, max_seconds, stop)
+    return np.concatenate(list(samples(source)))
 
 
 def sine(seconds: float, *, rate: int = RATE, hertz: float = 440.0, peak: float = 0.3) -> NDArray[np.float32]:

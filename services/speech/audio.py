@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
+from mmap import mmap
 
 import av
 import numpy as np
@@ -26,7 +29,7 @@ from buhin.errors import (
 )
 
 SAMPLE_RATE = 16_000
-"""Samples per second of what ``decode`` returns."""
+"""Samples per second of what ``samples`` gives."""
 MIN_RATE, MAX_RATE = 8_000, 192_000
 MAX_CHANNELS = 8
 ACCEPTED = "WAV (PCM), FLAC, MP3, M4A (AAC, ALAC), OGG (Opus, Vorbis, FLAC), LINEAR16 (raw samples)"
@@ -49,12 +52,17 @@ _CODECS = {
 class Source:
     """Audio whose kind is known. ``demuxer`` is FFmpeg's, ``options`` are what it needs."""
 
-    data: bytes
+    data: bytes | mmap
     demuxer: str
     options: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def file(self) -> BytesIO | mmap:
+        """The same as a file."""
+        return BytesIO(self.data) if isinstance(self.data, bytes) else self.data
 
-def sniff(data: bytes) -> Source:
+
+def sniff(data: bytes | mmap) -> Source:
     """Tell the container of a file by its first bytes. Raises EmptyInputError or UnreadableMediaError."""
     if not data:
         raise EmptyInputError(field="audio")
@@ -72,7 +80,7 @@ def sniff(data: bytes) -> Source:
     raise _unreadable("it is in no accepted format")
 
 
-def linear16(data: bytes, sample_rate: int, channels: int, max_seconds: float) -> Source:
+def linear16(data: bytes | mmap, sample_rate: int, channels: int, max_seconds: float) -> Source:
     """Raw signed 16-bit little-endian samples, channels interleaved; 0 channels mean one.
 
     Raises EmptyInputError, OutOfRangeError, UnreadableMediaError or InputTooLargeError.
@@ -119,8 +127,8 @@ class Raw:
             raise _unreadable(f"{size} bytes are no whole number of 16-bit samples of {self.channels} channel(s)")
 
 
-def decode(source: Source, max_seconds: float, stop: Stop) -> NDArray[np.float32]:
-    """The samples: mono at 16 kHz, float32 of shape (n,), -1 to 1, n > 0; channels are averaged.
+def length(source: Source, max_seconds: float, stop: Stop) -> float:
+    """Seconds of audio, all of it decoded once to see that it is sound, in memory that does not grow with it.
 
     Raises UnreadableMediaError (broken, cut off, another codec, NaN), EmptyInputError (a header and nothing else),
     InputTooLargeError (longer than ``max_seconds``) or CancelledError.
@@ -129,41 +137,49 @@ def decode(source: Source, max_seconds: float, stop: Stop) -> NDArray[np.float32
         _check_wav(source.data)
     elif source.demuxer == "ogg":
         _check_ogg(source.data)
+    count = 0
+    with _opened(source) as (container, stream):
+        declared_s = _declared_s(stream, source)
+        check_stream(stream, source.demuxer)
+        _check_length(declared_s, max_seconds)
+        for block in blocks(container, stream):
+            stop.check()
+            count += len(block)
+            _check_length(count / SAMPLE_RATE, max_seconds)
+    decoded_s = count / SAMPLE_RATE
+    if decoded_s < declared_s - _TOLERANCE_S:
+        raise _unreadable(f"it is cut off: the header says {declared_s:.2f} s, there are {decoded_s:.2f} s")
+    if not count:
+        raise EmptyInputError(field="audio")
+    return decoded_s
+
+
+def samples(source: Source) -> Iterator[NDArray[np.float32]]:
+    """The samples of sound audio, piece by piece: mono at 16 kHz, float32 of shape (n,), -1 to 1.
+
+    Channels are averaged. Raises UnreadableMediaError.
+    """
+    with _opened(source) as (container, stream):
+        yield from blocks(container, stream)
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
+    """The audio stream of a source."""
+    source.file.seek(0)
     try:
         with av.open(
-            BytesIO(source.data), mode="r", format=source.demuxer, options=source.options, metadata_errors="replace"
+            source.file, mode="r", format=source.demuxer, options=source.options, metadata_errors="replace"
         ) as container:
             if not container.streams.audio:
                 raise _unreadable("it has no audio stream")
-            stream = container.streams.audio[0]
-            declared_s = _declared_s(stream, source)
-            check_stream(stream, source.demuxer)
-            _check_length(declared_s, max_seconds)
-            samples = _mix(container, stream, max_seconds, stop)
+            yield container, container.streams.audio[0]
     except FFmpegError as error:
         raise _unreadable("it is broken or cut off") from error
-    decoded_s = len(samples) / SAMPLE_RATE
-    if decoded_s < declared_s - _TOLERANCE_S:
-        raise _unreadable(f"it is cut off: the header says {declared_s:.2f} s, there are {decoded_s:.2f} s")
-    if not len(samples):
-        raise EmptyInputError(field="audio")
-    return samples
-
-
-def _mix(
-    container: av.container.InputContainer, stream: av.AudioStream, max_seconds: float, stop: Stop
-) -> NDArray[np.float32]:
-    """Decode, resample and average the channels, at most ``max_seconds``."""
-    mono = bytearray()
-    for block in blocks(container, stream):
-        stop.check()
-        mono.extend(block.tobytes())
-        _check_length(len(mono) / 4 / SAMPLE_RATE, max_seconds)
-    return np.frombuffer(mono, np.float32)
 
 
 def blocks(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[NDArray[np.float32]]:
-    """What ``decode`` returns, piece by piece as it is decoded. Raises UnreadableMediaError or FFmpegError."""
+    """What ``samples`` gives, of an open container. Raises UnreadableMediaError or FFmpegError."""
     resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE)  # packed: PyAV reads planes past the eighth
 
     def mixed(frame: av.AudioFrame | None) -> Iterator[NDArray[np.float32]]:
@@ -203,7 +219,7 @@ def _declared_s(stream: av.AudioStream, source: Source) -> float:
     return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
 
 
-def _check_wav(data: bytes) -> None:
+def _check_wav(data: bytes | mmap) -> None:
     """FFmpeg takes what is there; the size of the data chunk says what should be."""
     position = 12
     while position + 8 <= len(data):
@@ -219,7 +235,7 @@ def _check_wav(data: bytes) -> None:
     raise _unreadable("it has no data chunk")
 
 
-def _check_ogg(data: bytes) -> None:
+def _check_ogg(data: bytes | mmap) -> None:
     """The last page must be whole and marked as the end of the stream (RFC 3533, section 6)."""
     start = data.rfind(b"OggS")
     header = data[start : start + 27]

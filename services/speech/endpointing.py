@@ -41,6 +41,11 @@ class Endpointer:
         self._told = False
 
     @property
+    def hearing(self) -> bool:
+        """Whether there is a voice, or what may become one, or one that may go on."""
+        return self._first is not None
+
+    @property
     def pausing(self) -> bool:
         """Whether the voice has been silent for long enough that it may be about to end."""
         return self._silent_from is not None and self._seconds(self._silent_from) >= _PAUSE_S

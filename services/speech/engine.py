@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -26,12 +26,22 @@ class Task(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """How to recognize. ``language`` is one of the engine's, None to detect; hotwords most important first."""
+    """How to recognize. ``language`` is one of the engine's, None to detect; hotwords most important first; ``terms``
+    are hotwords too, in the language under which they stand. ``identify_languages``: the language may change.
+    """
 
     language: str | None = None
     task: Task = Task.TRANSCRIBE
     voice_activity_detection: bool = True
     hotwords: tuple[str, ...] = ()
+    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    identify_languages: bool = False
+
+    def spoken_in(self, language: str | None) -> Options:
+        """The same for audio in a language."""
+        return replace(
+            self, language=language, hotwords=(*self.hotwords, *self.terms.get(language or "", ())), terms={}
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,8 @@ class Segment(Span):
     no_speech_probability: float
     compression_ratio: float
     words: tuple[Word, ...]
+    language: str = ""
+    """Where languages were told apart."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,9 @@ class SpeechEngine(engine.Engine, Protocol):
 
     def recognize(self, samples: NDArray[np.float32], options: Options, stop: engine.Stop) -> Transcription:
         """Recognize mono samples at 16 kHz, shape (n,), -1 to 1. Raises CancelledError."""
+
+    def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+        """The language of what is said, and its probability; empty and 0 where nothing is."""
 
     def draft(self, samples: NDArray[np.float32], options: Options, stop: engine.Stop) -> tuple[Word, ...]:
         """Recognize at most 30 s quickly, of speech that goes on. The texts of the words, joined, are what was said.

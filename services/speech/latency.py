@@ -18,7 +18,6 @@ import numpy as np
 
 from buhin.client import SpeechClient
 from buhin.config import ClientSettings
-from buhin.engine import Stop
 from services.speech import audio
 
 _PORTION_S = 0.1
@@ -31,7 +30,7 @@ def measure(file: Path, language: str, settings: ClientSettings) -> dict[str, An
     and ``audio_s``; and the ``transcript``, one final result a line, the numbers of ``interims`` and ``finals``, and
     the ``model`` id.
     """
-    samples = audio.decode(audio.sniff(file.read_bytes()), 86_400, Stop())
+    samples = np.concatenate(list(audio.samples(audio.sniff(file.read_bytes()))))
     raw = (np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()
     began = time.monotonic()
     with SpeechClient(settings=settings) as client:

@@ -205,7 +205,7 @@ class Live:
         longest_s = window.start_s + WINDOW_S
         cut = window.end_s is None or window.end_s > longest_s
         span = self._audio.inside(window.start_s - _PAD_S, longest_s if cut else (window.end_s or 0.0) + _PAD_S)
-        samples, options = self._audio.samples(span), replace(self._options, language=self._language)
+        samples, options = self._audio.samples(span), self._options.spoken_in(self._language)
         result = await self._stream.run(lambda engine, stop: engine.recognize(samples, options, stop))
         result = self._learn(moved(result, span.start_s))
         end_s = span.end_s
@@ -248,7 +248,7 @@ class Live:
         await self._emit(Interim(segment, self._language or "", len(agreed) / len(text)))
 
     async def _hypothesis(self, span: Span) -> tuple[Word, ...]:
-        samples, options = self._audio.samples(span), replace(self._options, language=self._language)
+        samples, options = self._audio.samples(span), self._options.spoken_in(self._language)
         words = await self._stream.run(lambda engine, stop: engine.draft(samples, options, stop))
         return tuple(moved(word, span.start_s) for word in words)
 

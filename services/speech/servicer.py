@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
+from mmap import mmap
 from typing import Any
 
 import grpc
@@ -15,20 +16,21 @@ from buhin.errors import (
     EmptyInputError,
     InputTooLargeError,
     InvalidValueError,
-    NotImplementedMethodError,
     UnsupportedLanguageError,
 )
 from buhin.review import review, warnings
-from buhin.serving import Worker
-from buhin.serving.streams import opened
+from buhin.serving import Stream, Worker
+from buhin.serving.streams import answers, opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
-from services.speech import audio
+from buhin.text import glossary
+from services.speech import audio, recording
 from services.speech.endpointing import Endpoint
-from services.speech.engine import Options, Segment, SpeechEngine, Task, Transcription, Word
+from services.speech.engine import Options, Segment, SpeechEngine, Task, Word
 from services.speech.incoming import Incoming
 from services.speech.live import End, Event, Final, Interim, Live
 from services.speech.reasons import notices, reasons
 from services.speech.streaming import check_streaming, final_reasons
+from services.speech.upload import uploaded
 
 MAX_HOTWORDS = 100
 MAX_HOTWORD_CHARACTERS = 64
@@ -48,27 +50,31 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     def __init__(self, worker: Worker[SpeechEngine], settings: SpeechSettings) -> None:
         self._worker = worker
         self._max_seconds = settings.max_audio_seconds
+        self._max_bytes = settings.max_upload_bytes
         self._idle_s = settings.stream_idle_s
+        self._glossary_dir = settings.glossary_dir
 
     async def Recognize(  # noqa: N802 - the name is the proto's
         self, request: speech_pb2.RecognizeRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> speech_pb2.RecognizeResponse:
         """Transcribe one recording."""
-        source = self._source(request)
+        source = self._source(request.audio, request.config)
         options = self._options(request.config)
 
-        def work(engine: SpeechEngine, stop: Stop) -> tuple[float, Transcription]:
-            samples = audio.decode(source, self._max_seconds, stop)
-            return len(samples) / audio.SAMPLE_RATE, engine.recognize(samples, options, stop)
+        def work(engine: SpeechEngine, stop: Stop) -> End:
+            events = recording.recognize(source, self._max_seconds, engine, options, stop)
+            return next(event for event in events if isinstance(event, End))
 
-        audio_s, result = await self._worker.run(work)
-        language = "en" if options.task is Task.TRANSLATE else result.language
+        end = await self._worker.run(work)
+        result = end.result
         return speech_pb2.RecognizeResponse(
             transcript="\n".join(segment.text for segment in result.segments),
-            segments=[_segment(s, language, words=request.config.enable_word_offsets) for s in result.segments],
+            segments=[
+                _segment(s, options, result.language, words=request.config.enable_word_offsets) for s in result.segments
+            ],
             language_code=result.language,
             language_confidence=result.language_probability,
-            audio_duration=_duration(audio_s),
+            audio_duration=_duration(end.audio_s),
             speech_duration=_duration(result.speech_s),
             review=review(reasons(result, options)),
             warnings=warnings(notices(result, options)),
@@ -79,36 +85,84 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         request_iterator: AsyncIterator[speech_pb2.StreamingRecognizeRequest],
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[speech_pb2.StreamingRecognizeResponse]:
-        """Transcribe while the audio arrives."""
+        """Transcribe while the audio arrives, or a recording once it is there."""
         with self._worker.stream() as stream:
             streaming, portions = await opened(request_iterator, self._idle_s)
             check_streaming(streaming)
-            if streaming.mode == speech_pb2.STREAMING_MODE_FILE:
-                raise NotImplementedMethodError(method="buhin.speech.v1.SpeechService/StreamingRecognize (FILE)")
             config = streaming.config
             options = self._options(config)
-            incoming = Incoming(portions, _raw(config), stream.engine.voice_detector(), self._max_seconds)
-            live = Live(stream, options, interims=streaming.interim_results, endpoints=streaming.voice_activity_events)
-            async with aclosing(live.events(incoming)) as events:
+            is_file = streaming.mode == speech_pb2.STREAMING_MODE_FILE
+            events = (
+                self._file(stream, portions, config, options)
+                if is_file
+                else self._live(stream, portions, streaming, options)
+            )
+            async with aclosing(events):
                 async for event in events:
                     yield _streamed(event, options, words=config.enable_word_offsets)
 
-    def _source(self, request: speech_pb2.RecognizeRequest) -> audio.Source:
-        raw = _raw(request.config)
+    async def _live(
+        self,
+        stream: Stream[SpeechEngine],
+        portions: AsyncIterator[bytes],
+        streaming: speech_pb2.StreamingRecognitionConfig,
+        options: Options,
+    ) -> AsyncGenerator[Event, None]:
+        incoming = Incoming(portions, _raw(streaming.config), stream.engine.voice_detector(), self._max_seconds)
+        live = Live(stream, options, interims=streaming.interim_results, endpoints=streaming.voice_activity_events)
+        async with aclosing(live.events(incoming)) as events:
+            async for event in events:
+                yield event
+
+    async def _file(
+        self,
+        stream: Stream[SpeechEngine],
+        portions: AsyncIterator[bytes],
+        config: speech_pb2.RecognitionConfig,
+        options: Options,
+    ) -> AsyncGenerator[Event | recording.Progress, None]:
+        _raw(config)
+        async with uploaded(portions, self._max_bytes) as data:
+            source = self._source(data, config)
+
+            def work(engine: SpeechEngine, stop: Stop) -> Iterator[Event | recording.Progress]:
+                return recording.recognize(source, self._max_seconds, engine, options, stop)
+
+            async with aclosing(answers(stream, work, self._idle_s)) as events:
+                async for event in events:
+                    yield event
+
+    def _source(self, data: bytes | mmap, config: speech_pb2.RecognitionConfig) -> audio.Source:
+        raw = _raw(config)
         if raw is None:
-            return audio.sniff(request.audio)
-        return audio.linear16(request.audio, raw.sample_rate, raw.channels, self._max_seconds)
+            return audio.sniff(data)
+        return audio.linear16(data, raw.sample_rate, raw.channels, self._max_seconds)
 
     def _options(self, config: speech_pb2.RecognitionConfig) -> Options:
         if config.task not in _TASKS:
             raise InvalidValueError(field="config.task", value=config.task, accepted=", ".join(speech_pb2.Task.keys()))
         given = config.HasField("enable_voice_activity_detection")
+        if config.enable_language_identification and config.language_code:
+            raise InvalidValueError(
+                field="config.language_code", value=config.language_code,
+                accepted="none with enable_language_identification",
+            )  # fmt: skip
         return Options(
             language=self._language(config.language_code),
+            terms=self._terms(config.glossary_id),
+            identify_languages=config.enable_language_identification,
             task=_TASKS[config.task],
             voice_activity_detection=config.enable_voice_activity_detection if given else True,
             hotwords=_hotwords(config.hotwords),
         )
+
+    def _terms(self, glossary_id: str) -> dict[str, tuple[str, ...]]:
+        """The terms of a glossary by language, as many as may be hotwords."""
+        rows = glossary.load(self._glossary_dir, glossary_id, "config.glossary_id") if glossary_id else []
+        languages = {language for row in rows for language in row}
+        return {
+            language: tuple(row[language] for row in rows if language in row)[:MAX_HOTWORDS] for language in languages
+        }
 
     def _language(self, code: str) -> str | None:
         """The engine's language of a BCP-47 code. Without an engine the call fails anyway, and with its reason."""
@@ -147,13 +201,14 @@ def _hotwords(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(word.strip() for word in words)
 
 
-def _streamed(event: Event, options: Options, *, words: bool) -> speech_pb2.StreamingRecognizeResponse:
+def _streamed(
+    event: Event | recording.Progress, options: Options, *, words: bool
+) -> speech_pb2.StreamingRecognizeResponse:
     """What happened in a stream."""
 
     def result(segment: Segment, language: str, *, is_final: bool, stability: float) -> speech_pb2.StreamingResult:
-        written = "en" if options.task is Task.TRANSLATE else language
         return speech_pb2.StreamingResult(
-            segment=_segment(segment, written, words=words), is_final=is_final, stability=stability
+            segment=_segment(segment, options, language, words=words), is_final=is_final, stability=stability
         )
 
     match event:
@@ -161,6 +216,10 @@ def _streamed(event: Event, options: Options, *, words: bool) -> speech_pb2.Stre
             kind = speech_pb2.VOICE_ACTIVITY_TYPE_BEGIN if event.begins else speech_pb2.VOICE_ACTIVITY_TYPE_END
             return speech_pb2.StreamingRecognizeResponse(
                 voice_activity=speech_pb2.VoiceActivity(type=kind, offset=_duration(event.offset_s))
+            )
+        case recording.Progress():
+            return speech_pb2.StreamingRecognizeResponse(
+                progress=speech_pb2.RecognitionProgress(done=_duration(event.done_s), total=_duration(event.total_s))
             )
         case Interim():
             return speech_pb2.StreamingRecognizeResponse(
@@ -185,7 +244,8 @@ def _streamed(event: Event, options: Options, *, words: bool) -> speech_pb2.Stre
             )
 
 
-def _segment(segment: Segment, language: str, *, words: bool) -> speech_pb2.Segment:
+def _segment(segment: Segment, options: Options, language: str, *, words: bool) -> speech_pb2.Segment:
+    language = "en" if options.task is Task.TRANSLATE else segment.language or language
     return speech_pb2.Segment(
         start_offset=_duration(segment.start_s),
         end_offset=_duration(segment.end_s),

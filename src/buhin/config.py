@@ -90,8 +90,10 @@ class SpeechSettings(ServerSettings):
     """Model of the manifest that recognizes."""
     speech_beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses kept while decoding."""
-    max_audio_seconds: float = Field(default=3_600, gt=0, le=86_400)
+    max_audio_seconds: float = Field(default=14_400, gt=0, le=86_400)
     """Longest audio of one request."""
+    max_upload_bytes: int = Field(default=1024**3, ge=1024, le=64 * 1024**3)
+    """Largest recording that may be streamed, in mode FILE; it lies in a temporary file while it is recognized."""
 
 
 class TextSettings(ServerSettings):

@@ -123,6 +123,15 @@ class FasterWhisperEngine:
             hotwords_used=len(hotwords),
         )
 
+    def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+        """By the first 30 s with a voice."""
+        voices = _voices(samples, _VOICE)
+        if not voices:
+            return "", 0.0
+        heard = np.concatenate([samples[int(v.start_s * _RATE) : int(v.end_s * _RATE)] for v in voices])
+        language, probability, _ = self._whisper.detect_language(heard[: 30 * _RATE])
+        return _BCP47.get(language, language), float(probability)
+
     def draft(self, samples: NDArray[np.float32], options: Options, stop: Stop) -> tuple[Word, ...]:
         """Recognize in one greedy attempt; what looks invented or repeats itself is left out."""
         found, _ = self._whisper.transcribe(

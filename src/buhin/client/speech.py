@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from buhin.client.base import (
 )
 from buhin.speech.v1 import speech_pb2
 
+_PORTION_BYTES = 64 * 1024
 _METHODS = speech_pb2.DESCRIPTOR.services_by_name["SpeechService"].methods_by_name
 
 
@@ -29,12 +30,16 @@ def recognize_request(
     word_offsets: bool = False,
     voice_activity_detection: bool = True,
     hotwords: Sequence[str] = (),
+    glossary_id: str = "",
+    identify_languages: bool = False,
     raw_sample_rate_hertz: int = 0,
     raw_channels: int = 1,
 ) -> speech_pb2.RecognizeRequest:
     """Transcribe a WAV, FLAC, MP3, M4A or OGG file, or raw 16-bit samples when their rate is given.
 
     ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English).
+    ``glossary_id`` names a glossary of the service whose terms are hotwords too; with ``identify_languages`` the
+    language may change within the recording.
     """
     config = speech_pb2.RecognitionConfig(
         language_code=language,
@@ -42,6 +47,8 @@ def recognize_request(
         enable_word_offsets=word_offsets,
         enable_voice_activity_detection=voice_activity_detection,
         hotwords=hotwords,
+        glossary_id=glossary_id,
+        enable_language_identification=identify_languages,
     )
     _set_encoding(config, raw_sample_rate_hertz, raw_channels)
     return speech_pb2.RecognizeRequest(config=config, audio=read(audio))
@@ -84,6 +91,75 @@ def streaming_recognize_request(
     )
 
 
+def recognize_file_request(
+    *,
+    language: str = "",
+    task: str = "transcribe",
+    word_offsets: bool = False,
+    voice_activity_detection: bool = True,
+    hotwords: Sequence[str] = (),
+    glossary_id: str = "",
+    identify_languages: bool = False,
+    raw_sample_rate_hertz: int = 0,
+    raw_channels: int = 1,
+) -> speech_pb2.StreamingRecognizeRequest:
+    """Transcribe a recording of any size, sent in portions: see ``portions``. Takes what ``recognize`` takes; yields
+    final results as they are recognized, how far it has come, and the length and language at the end.
+    """
+    request = recognize_request(
+        b"",
+        language=language,
+        task=task,
+        word_offsets=word_offsets,
+        voice_activity_detection=voice_activity_detection,
+        hotwords=hotwords,
+        glossary_id=glossary_id,
+        identify_languages=identify_languages,
+        raw_sample_rate_hertz=raw_sample_rate_hertz,
+        raw_channels=raw_channels,
+    )
+    return speech_pb2.StreamingRecognizeRequest(
+        streaming_config=speech_pb2.StreamingRecognitionConfig(
+            config=request.config, mode=speech_pb2.STREAMING_MODE_FILE
+        )
+    )
+
+
+def portions(file: Path) -> Iterator[bytes]:
+    """The bytes of a file in portions of 64 KiB."""
+    with file.open("rb") as opened:
+        yield from iter(lambda: opened.read(_PORTION_BYTES), b"")
+
+
+def collect(
+    events: Iterable[speech_pb2.StreamingRecognizeResponse],
+    on_progress: Callable[[float, float], None] = lambda done_s, total_s: None,
+) -> speech_pb2.RecognizeResponse:
+    """What ``recognize`` would have answered, of the events of ``recognize_file``; tells seconds done and in all."""
+    answer = speech_pb2.RecognizeResponse()
+    for event in events:
+        match event.WhichOneof("event"):
+            case "result":
+                answer.segments.append(event.result.segment)
+            case "progress":
+                progress = event.progress
+                on_progress(progress.done.ToMilliseconds() / 1000, progress.total.ToMilliseconds() / 1000)
+            case "end":
+                end = event.end
+                answer.audio_duration.CopyFrom(end.audio_duration)
+                answer.speech_duration.CopyFrom(end.speech_duration)
+                answer.language_code, answer.language_confidence = end.language_code, end.language_confidence
+                answer.subtitles.extend(end.subtitles)
+                answer.warnings.extend(end.warnings)
+                answer.review.CopyFrom(event.review)
+                answer.provenance.CopyFrom(event.provenance)
+    answer.transcript = "\n".join(
+        f"{segment.speaker_label}: {segment.text}" if segment.speaker_label else segment.text
+        for segment in answer.segments
+    )
+    return answer
+
+
 def _portion(audio: bytes) -> speech_pb2.StreamingRecognizeRequest:
     return speech_pb2.StreamingRecognizeRequest(audio=audio)
 
@@ -111,6 +187,12 @@ class SpeechClient(Client):
         _METHODS["StreamingRecognize"],
         speech_pb2.StreamingRecognizeResponse,
     )
+    recognize_file = converses(
+        recognize_file_request,
+        _portion,
+        _METHODS["StreamingRecognize"],
+        speech_pb2.StreamingRecognizeResponse,
+    )
 
 
 class AsyncSpeechClient(AsyncClient):
@@ -120,6 +202,12 @@ class AsyncSpeechClient(AsyncClient):
     recognize = calls_async(recognize_request, _METHODS["Recognize"], speech_pb2.RecognizeResponse)
     streaming_recognize = converses_async(
         streaming_recognize_request,
+        _portion,
+        _METHODS["StreamingRecognize"],
+        speech_pb2.StreamingRecognizeResponse,
+    )
+    recognize_file = converses_async(
+        recognize_file_request,
         _portion,
         _METHODS["StreamingRecognize"],
         speech_pb2.StreamingRecognizeResponse,

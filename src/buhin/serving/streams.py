@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -65,7 +65,7 @@ async def opened(requests: AsyncIterator[Message], idle_s: float) -> tuple[Any, 
     return getattr(first, config), after()
 
 
-async def answers(stream: Stream[E], work: Callable[[E, Stop], Iterator[R]], idle_s: float) -> AsyncIterator[R]:
+async def answers(stream: Stream[E], work: Callable[[E, Stop], Iterator[R]], idle_s: float) -> AsyncGenerator[R, None]:
     """What ``work(engine, stop)`` yields in its thread, as it comes.
 
     The work waits while nobody takes what it gave last; after ``idle_s`` of that it ends with StreamIdleError. It is

@@ -60,6 +60,10 @@ class FakeEngine:
         self.asked.append((samples, options))
         return self.answer
 
+    def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+        """That of the answer, where it is not silent."""
+        return (self.answer.language, self.answer.language_probability) if samples.any() else ("", 0.0)
+
     def draft(self, samples: NDArray[np.float32], options: Options, stop: Stop) -> tuple[Word, ...]:
         """Nothing yet."""
         stop.check()

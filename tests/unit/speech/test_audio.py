@@ -21,8 +21,8 @@ from buhin.errors import (
     OutOfRangeError,
     UnreadableMediaError,
 )
-from services.speech.audio import SAMPLE_RATE, Source, decode, linear16, sniff
-from tests.audio_files import encode, m4a_for_streaming, sine, wav
+from services.speech.audio import SAMPLE_RATE, Source, linear16, sniff
+from tests.audio_files import decode, encode, m4a_for_streaming, sine, wav
 
 SECONDS = 2.0
 TONE = sine(SECONDS)

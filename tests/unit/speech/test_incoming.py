@@ -16,7 +16,7 @@ from buhin.errors import BuhinError, EmptyInputError, InputTooLargeError, Stream
 from services.speech import audio
 from services.speech.engine import VOICE_FRAME
 from services.speech.incoming import Incoming
-from tests.audio_files import RATE, encode, m4a_for_streaming, sine, wav
+from tests.audio_files import RATE, decode, encode, m4a_for_streaming, sine, wav
 from tests.unit.speech.fakes import FakeDetector
 
 TONE = sine(2.5)
@@ -60,7 +60,7 @@ def files(folder: Path) -> dict[str, bytes]:
 async def test_a_file_in_portions_is_decoded_as_a_whole_one(size: int, tmp_path: Path) -> None:
     for name, data in files(tmp_path).items():
         samples = await decoded(data, size)
-        whole = audio.decode(audio.sniff(data), 60, Stop())
+        whole = decode(audio.sniff(data), 60, Stop())
         assert len(samples) == pytest.approx(len(whole), abs=1_500), name  # a codec's first frames
         assert np.sqrt(np.mean(samples**2)) == pytest.approx(np.sqrt(np.mean(whole**2)), rel=0.1), name
 

@@ -213,11 +213,3 @@ async def test_the_caller_is_held_back_while_recognition_is_slow() -> None:
     assert isinstance(found[-1], End)
     assert found[-1].audio_s == pytest.approx(count * 1.44)
     assert max(len(samples) for samples, _ in engine.asked) <= 26 * RATE
-
-
-async def test_file_mode_is_not_there_yet() -> None:
-    async with streaming(Listener()) as method:
-        call = method(timeout=20)
-        await call.write(config(mode=speech_pb2.STREAMING_MODE_FILE))
-        found, _ = await failure(call)
-    assert isinstance(found, errors.NotImplementedMethodError)
