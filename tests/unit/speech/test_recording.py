@@ -26,7 +26,7 @@ from services.speech import audio, recording
 from services.speech.engine import Options
 from services.speech.live import End, Final
 from services.speech.recording import LONGEST_PART_S, PART_S, Progress
-from tests.audio_files import encode, wav
+from tests.audio_files import wav
 from tests.conftest import ROOT
 from tests.support import serving
 from tests.unit.speech.fakes import FakeDetector, fake_application
