@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -21,6 +21,7 @@ from buhin.errors import (
 from buhin.review import review, warnings
 from buhin.serving import Worker
 from buhin.serving.streams import opened
+from buhin.serving.worker import Stream
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.speech import audio
 from services.speech.endpointing import Endpoint
@@ -83,15 +84,33 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         with self._worker.stream() as stream:
             streaming, portions = await opened(request_iterator, self._idle_s)
             check_streaming(streaming)
-            if streaming.mode == speech_pb2.STREAMING_MODE_FILE:
-                raise NotImplementedMethodError(method="buhin.speech.v1.SpeechService/StreamingRecognize (FILE)")
-            config = streaming.config
-            options = self._options(config)
-            incoming = Incoming(portions, _raw(config), stream.engine.voice_detector(), self._max_seconds)
-            live = Live(stream, options, interims=streaming.interim_results, endpoints=streaming.voice_activity_events)
-            async with aclosing(live.events(incoming)) as events:
-                async for event in events:
-                    yield _streamed(event, options, words=config.enable_word_offsets)
+            recorded = streaming.mode == speech_pb2.STREAMING_MODE_FILE
+            answer = self._recorded if recorded else self._live
+            async with aclosing(answer(stream, streaming, portions)) as responses:
+                async for response in responses:
+                    yield response
+
+    async def _live(
+        self,
+        stream: Stream[SpeechEngine],
+        streaming: speech_pb2.StreamingRecognitionConfig,
+        portions: AsyncIterator[bytes],
+    ) -> AsyncGenerator[speech_pb2.StreamingRecognizeResponse, None]:
+        config = streaming.config
+        options = self._options(config)
+        incoming = Incoming(portions, _raw(config), stream.engine.voice_detector(), self._max_seconds)
+        live = Live(stream, options, interims=streaming.interim_results, endpoints=streaming.voice_activity_events)
+        async with aclosing(live.events(incoming)) as events:
+            async for event in events:
+                yield _streamed(event, options, words=config.enable_word_offsets)
+
+    def _recorded(
+        self,
+        stream: Stream[SpeechEngine],
+        streaming: speech_pb2.StreamingRecognitionConfig,
+        portions: AsyncIterator[bytes],
+    ) -> AsyncGenerator[speech_pb2.StreamingRecognizeResponse, None]:
+        raise NotImplementedMethodError(method="buhin.speech.v1.SpeechService/StreamingRecognize (FILE)")
 
     def _source(self, request: speech_pb2.RecognizeRequest) -> audio.Source:
         raw = _raw(request.config)
