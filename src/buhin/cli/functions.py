@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from buhin.cli import output
+from buhin.cli.live import transcribe_live
 
 if TYPE_CHECKING:
     from buhin.image_inspect.v1.image_inspect_pb2 import InspectResponse
@@ -22,7 +23,12 @@ TextFile = Annotated[str, typer.Argument(metavar="FILE", help="A UTF-8 text file
 
 
 def transcribe(
-    file: Annotated[Path, typer.Argument(help="A WAV, FLAC, MP3, M4A or OGG file.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A WAV, FLAC, MP3, M4A or OGG file.", show_default=False)
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Show the text as it is spoken: of FILE at real speed, or of a microphone.")
+    ] = False,
     language: Annotated[str, typer.Option(help="Spoken language, BCP-47; detected when empty.")] = "",
     to_english: Annotated[bool, typer.Option("--to-english", help="Write down in English what is said.")] = False,
     words: Annotated[bool, typer.Option("--words", help="Also the times of each word.")] = False,
@@ -32,24 +38,31 @@ def transcribe(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Transcribe a recording."""
+    """Transcribe a recording, or live speech."""
     from buhin.client import SpeechClient
 
+    asked: dict[str, Any] = {
+        "language": language,
+        "task": "translate" if to_english else "transcribe",
+        "word_offsets": words,
+        "voice_activity_detection": vad,
+        "hotwords": hotword or (),
+    }
+    if live:
+        transcribe_live(file, out=out, timeout=timeout, as_json=as_json, **asked)
+        return
+    if file is None:
+        raise typer.BadParameter("give a FILE, or --live to use a microphone")
     with output.reported(), output.working(f"{file.name}"), SpeechClient(timeout_s=timeout) as client:
-        answer = client.recognize(
-            file,
-            language=language,
-            task="translate" if to_english else "transcribe",
-            word_offsets=words,
-            voice_activity_detection=vad,
-            hotwords=hotword or (),
-        )
+        answer = client.recognize(file, **asked)
     if as_json:
         output.write_json(answer, out)
         return
-    lines = [f"{_clock(segment.start_offset)}  {segment.text}" for segment in answer.segments]
+    lines = [f"{output.clock(segment.start_offset)}  {segment.text}" for segment in answer.segments]
     for number, segment in enumerate(answer.segments):
-        lines[number] += "".join(f"\n    {_clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words)
+        lines[number] += "".join(
+            f"\n    {output.clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words
+        )
     output.write_text("\n".join(lines) or output.say("(nothing was said)", "(発話はありませんでした)"), out)
     output.note(
         output.say(
@@ -274,8 +287,3 @@ def _text(file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise typer.BadParameter(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error
-
-
-def _clock(offset: Any) -> str:
-    seconds = offset.ToTimedelta().total_seconds()
-    return f"{int(seconds // 60):02}:{seconds % 60:04.1f}"

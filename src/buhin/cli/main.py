@@ -8,8 +8,14 @@ import typer
 
 from buhin.cli import functions, models, output, pipeline, up
 
-_EXTRA = {"PIL", "dbos", "jinja2"}
-"""What `buhin pipeline` imports and the light client does not bring."""
+_EXTRAS = {
+    "PIL": "pipelines",
+    "dbos": "pipelines",
+    "jinja2": "pipelines",
+    "sounddevice": "microphone",
+    "av": "microphone",
+}
+"""What some commands import and the light client does not bring, and the extra that does."""
 
 app = typer.Typer(
     name="buhin",
@@ -53,10 +59,11 @@ def main() -> None:
     try:
         app()
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _EXTRA:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
             raise
         need = output.say(f"this needs {error.name}", f"{error.name} が必要です")
-        raise SystemExit(f"{need}: pip install 'buhin[pipelines]'") from error
+        raise SystemExit(f"{need}: pip install 'buhin[{extra}]'") from error
 
 
 if __name__ == "__main__":

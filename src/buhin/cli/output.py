@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from google.protobuf.duration_pb2 import Duration
     from google.protobuf.message import Message
     from rich.console import Console
 
@@ -115,6 +116,12 @@ def working(text: str) -> Iterator[None]:
     ) as progress:  # fmt: skip
         progress.add_task(text)
         yield
+
+
+def clock(offset: Duration) -> str:
+    """A time of a recording in minutes and seconds."""
+    seconds = offset.ToTimedelta().total_seconds()
+    return f"{int(seconds // 60):02}:{seconds % 60:04.1f}"
 
 
 def print_review(review: Review) -> None:

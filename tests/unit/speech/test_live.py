@@ -137,11 +137,33 @@ async def test_voices_that_wait_together_are_recognized_together() -> None:
 
 async def test_the_language_is_detected_once_there_is_enough_speech_and_then_kept() -> None:
     engine = Listener()
-    speech = np.concatenate([say(1, 0, 0), say(*range(2, 9), 0, 0), say(9, 0, 0)])
-    responses = await transcribe(engine, raw(speech), size=1_000)
-    languages = [options.language for _, options in engine.asked]
-    assert languages in ([None, None, "ja"], [None, "ja"], [None])  # voices that wait are recognized together
-    assert {r.result.segment.language_code for r in responses if r.HasField("result")} == {"ja"}
+    async with streaming(engine) as method:
+        call = method(timeout=60)
+        await call.write(config())
+        for words in ([1], range(2, 9), [9]):
+            for message in portions(raw(say(*words, 0, 0))):
+                await call.write(message)
+            final = await call.read()
+            assert final.result.segment.language_code == "ja"
+        await call.done_writing()
+        [end] = await left(call)
+    assert [options.language for _, options in engine.asked] == [None, None, "ja"]
+    assert end.end.language_confidence == pytest.approx(0.9)
+
+
+async def test_an_uncertain_language_is_looked_for_again() -> None:
+    engine = Listener(language_probability=0.6)
+    async with streaming(engine) as method:
+        call = method(timeout=60)
+        await call.write(config())
+        for word in (1, 10):
+            for message in portions(raw(say(*range(word, word + 8), 0, 0))):
+                await call.write(message)
+            await call.read()
+        await call.done_writing()
+        [end] = await left(call)
+    assert [options.language for _, options in engine.asked] == [None, None]
+    assert [reason.code for reason in end.review.reasons] == ["LANGUAGE_UNCERTAIN"]
 
 
 @pytest.mark.parametrize(
