@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import ctranslate2  # type: ignore[import-untyped]  # it ships no types
 import faster_whisper
@@ -26,7 +25,7 @@ _TEMPERATURES = (0.0, 0.2, 0.4, 0.6)
 _VOICE = 0.5
 _FAINT_VOICE = 0.3
 """Probabilities of the voice detector: with a voice, and without voice activity detection not surely without one."""
-_PART_S = 300.0
+_LONGEST_VOICE_S = 150.0
 _UNHEARD_S = 1.5
 """A voice of at least this length without any text is reported."""
 _NO_SPEECH = 0.5
@@ -85,37 +84,30 @@ class FasterWhisperEngine:
                 speech_s=0.0 if detect else len(samples) / _RATE,
             )
         hotwords = self._fitting(options.hotwords)
-        language = self._codes[options.language] if options.language else None
-        probability = 1.0
-        speech_s = 0.0
         kept: list[Segment] = []
         removed: list[Segment] = []
         ctranslate2.set_random_seed(0)
-        for part in parts(audible, len(samples) / _RATE):
-            found, info = self._whisper.transcribe(
-                samples[int(part.start_s * _RATE) : int(part.end_s * _RATE)],
-                language=language,
-                task=options.task.value,
-                beam_size=self._beam_size,
-                temperature=_TEMPERATURES,
-                word_timestamps=True,
-                vad_filter=detect,
-                vad_parameters=VadOptions(threshold=_VOICE),
-                hotwords="、".join(hotwords) or None,
-            )
-            if language is None:
-                language, probability = info.language, float(info.language_probability)
-            speech_s += float(info.duration_after_vad)
-            for piece in found:
-                stop.check()
-                segment = _segment(piece, part, kept[-1].end_s if kept else 0.0)
-                if any(letter.isalnum() for letter in segment.text):
-                    (removed if is_invented(segment, audible) else kept).append(segment)
+        found, info = self._whisper.transcribe(
+            samples,
+            language=self._codes[options.language] if options.language else None,
+            task=options.task.value,
+            beam_size=self._beam_size,
+            temperature=_TEMPERATURES,
+            word_timestamps=True,
+            vad_filter=detect,
+            vad_parameters=VadOptions(threshold=_VOICE),
+            hotwords="、".join(hotwords) or None,
+        )
+        for piece in found:
+            stop.check()
+            segment = _segment(piece, len(samples) / _RATE, kept[-1].end_s if kept else 0.0)
+            if any(letter.isalnum() for letter in segment.text):
+                (removed if is_invented(segment, audible) else kept).append(segment)
         return Transcription(
             segments=tuple(kept),
-            language=_BCP47.get(language or "", language or ""),
-            language_probability=probability,
-            speech_s=speech_s,
+            language=_BCP47.get(info.language, info.language),
+            language_probability=1.0 if options.language else float(info.language_probability),
+            speech_s=float(info.duration_after_vad),
             removed=tuple(removed),
             unheard=tuple(
                 gap for voice in voices for gap in gaps(voice, kept) if gap.end_s - gap.start_s >= _UNHEARD_S
@@ -147,7 +139,7 @@ class FasterWhisperEngine:
         words: list[Word] = []
         for piece in found:
             stop.check()
-            segment = _segment(piece, Span(0.0, len(samples) / _RATE), words[-1].end_s if words else 0.0)
+            segment = _segment(piece, len(samples) / _RATE, words[-1].end_s if words else 0.0)
             hardly_spoken = piece.no_speech_prob > _NO_SPEECH and segment.confidence < _HARDLY_SPOKEN
             if not hardly_spoken and piece.compression_ratio <= _REPEATS:
                 words += (Word(w.start, w.end, w.word, float(w.probability)) for w in piece.words)
@@ -171,32 +163,20 @@ def _voices(samples: NDArray[np.float32], threshold: float) -> list[Span]:
     options = VadOptions(
         threshold=threshold,
         min_speech_duration_ms=100,
-        max_speech_duration_s=_PART_S / 2,
+        max_speech_duration_s=_LONGEST_VOICE_S,
         min_silence_duration_ms=500,
         speech_pad_ms=200,
     )
     return [Span(voice["start"] / _RATE, voice["end"] / _RATE) for voice in get_speech_timestamps(samples, options)]
 
 
-def parts(voices: Sequence[Span], audio_s: float) -> list[Span]:
-    """The audio, cut in the pauses between voices, so that each part is as long as may be but below five minutes.
-
-    Whisper's features of a whole hour would take 4 GB. A voice longer than that is a part of its own.
-    """
-    cuts = [0.0]
-    for before, after in pairwise(voices):
-        if after.end_s - cuts[-1] > _PART_S:
-            cuts.append((before.end_s + after.start_s) / 2)
-    return [Span(start, end) for start, end in pairwise([*cuts, audio_s])]
-
-
-def _segment(piece: faster_whisper.transcribe.Segment, part: Span, earliest_s: float) -> Segment:
-    """Ours from theirs, with times from the beginning of the audio that keep order and stay inside the part."""
+def _segment(piece: faster_whisper.transcribe.Segment, audio_s: float, earliest_s: float) -> Segment:
+    """Ours from theirs, with times that keep order and stay inside the audio."""
     clock = earliest_s
 
     def tick(seconds: float) -> float:
         nonlocal clock
-        clock = float(min(max(part.start_s + seconds, clock), part.end_s))
+        clock = float(min(max(seconds, clock), audio_s))
         return clock
 
     start, words = tick(piece.start), []

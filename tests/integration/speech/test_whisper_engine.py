@@ -7,9 +7,12 @@ import pytest
 from buhin.engine import Stop
 from buhin.errors import CancelledError
 from buhin.models.store import ModelStore
+from services.speech import recording
+from services.speech.audio import linear16
 from services.speech.engine import Options
 from services.speech.engines.faster_whisper import FasterWhisperEngine
 from services.speech.evaluate import character_error_rate
+from services.speech.live import End
 from tests.audio_files import RATE, meeting, noises
 
 pytestmark = pytest.mark.model
@@ -38,8 +41,11 @@ def test_long_audio_is_recognized_in_parts_that_fit_together(
     """Parts of ten seconds give what one part gives, at the same times."""
     audio, options = meeting()[: 28 * RATE], Options(language="ja")
     whole = engine.recognize(audio, options, Stop())
-    monkeypatch.setattr("services.speech.engines.faster_whisper._PART_S", 10.0)
-    in_parts = engine.recognize(audio, options, Stop())
+    monkeypatch.setattr("services.speech.recording.PART_S", 10.0)
+    source = linear16((audio * 32_767).astype("<i2").tobytes(), RATE, 1, 100)
+    *_, end = recording.recognize(source, 100, engine, options, Stop())
+    assert isinstance(end, End)
+    in_parts = end.result
     texts = ["".join(segment.text for segment in found.segments) for found in (whole, in_parts)]
     assert character_error_rate(*texts) < 0.1
     words = {word.text: word.start_s for segment in whole.segments for word in segment.words if len(word.text) > 1}

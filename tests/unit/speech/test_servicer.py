@@ -78,26 +78,26 @@ async def test_a_translation_is_english_text_of_another_language() -> None:
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({}, Options()),
-        ({"task": speech_pb2.TASK_TRANSCRIBE}, Options(task=Task.TRANSCRIBE)),
-        ({"task": speech_pb2.TASK_TRANSLATE}, Options(task=Task.TRANSLATE)),
+        ({}, Options(language="ja")),
+        ({"task": speech_pb2.TASK_TRANSCRIBE}, Options(language="ja", task=Task.TRANSCRIBE)),
+        ({"task": speech_pb2.TASK_TRANSLATE}, Options(language="ja", task=Task.TRANSLATE)),
         ({"language_code": "ja"}, Options(language="ja")),
         ({"language_code": "en-US"}, Options(language="en")),
         ({"language_code": "ZH_hant-TW"}, Options(language="zh")),
         ({"language_code": "nb-NO"}, Options(language="no")),
         ({"language_code": "jw"}, Options(language="jv")),
-        ({"enable_voice_activity_detection": True}, Options(voice_activity_detection=True)),
-        ({"enable_voice_activity_detection": False}, Options(voice_activity_detection=False)),
-        ({"hotwords": [" 防災訓練 ", "x" * 64]}, Options(hotwords=("防災訓練", "x" * 64))),
-        ({"hotwords": ["語"] * 100}, Options(hotwords=("語",) * 100)),
-        ({"sample_rate_hertz": -5, "audio_channel_count": 99}, Options()),
+        ({"enable_voice_activity_detection": True}, Options(language="ja", voice_activity_detection=True)),
+        ({"enable_voice_activity_detection": False}, Options(language="ja", voice_activity_detection=False)),
+        ({"hotwords": [" 防災訓練 ", "x" * 64]}, Options(language="ja", hotwords=("防災訓練", "x" * 64))),
+        ({"hotwords": ["語"] * 100}, Options(language="ja", hotwords=("語",) * 100)),
+        ({"sample_rate_hertz": -5, "audio_channel_count": 99}, Options(language="ja")),
     ],
 )
 async def test_the_engine_is_asked_what_the_request_says(config: dict[str, Any], expected: Options) -> None:
     engine = FakeEngine()
     await recognize(engine, **config)
     [(samples, options)] = engine.asked
-    assert options == expected
+    assert options == expected, "the language was detected where it was not given"
     assert samples.shape == (32_000,)
 
 
@@ -162,7 +162,7 @@ async def test_the_card_tells_the_methods_and_the_limits() -> None:
         )
     methods = {method.method: method.implemented for method in info.info.methods}
     assert methods == {"Recognize": True, "StreamingRecognize": True}
-    assert info.info.limits["max_audio_seconds"] == 3_600
+    assert info.info.limits["max_audio_seconds"] == 14_400
 
 
 async def test_a_doubtful_answer_asks_for_a_person() -> None:
