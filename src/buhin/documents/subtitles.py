@@ -27,6 +27,8 @@ _KEPT = re.compile(r"<(/?)([A-Za-z]*)")
 _EMPHASIS = {"b", "c", "font", "i", "lang", "rt", "ruby", "u"}
 _END = re.compile(r"[.。!！?？…♪:：][\"'’”」』）)\]]*\Z")
 _WIDE = re.compile(r"[\u3000-\u9fff\uff00-\uffef\u0e00-\u0e7f]")
+_MAX_PIECES = 50
+"""Cues with more tags are not looked at for tags around all of their words."""
 _MAX_CUES, _MAX_PAUSE_S = 6, 2.0
 """A sentence runs over at most so many cues, with at most such pauses between them."""
 
@@ -162,12 +164,17 @@ def _stripped(part: str) -> tuple[str, str]:
         first += 1
     while last > first and ((last - 1) % 2 or not pieces[last - 1].strip()):
         last -= 1
-    inner = "".join(pieces[first:last])
-    if any(name[0] == "x" and _kind(raw) for name, raw in _tagged(inner)[1].items()):
-        first, last = 0, len(pieces)
+    ends = [(first, last), *((n, last) for n in range(first, -1, -1)), *((first, n) for n in range(last, len(pieces)))]
+    whole = (0, len(pieces))
+    few = ends if len(pieces) < _MAX_PIECES else []
+    first, last = next((each for each in few if _in_pairs("".join(pieces[slice(*each)]))), whole)
     before, inner = "".join(pieces[:first]), "".join(pieces[first:last])
     space = len(inner) - len(inner.lstrip())
     return before + inner[:space], inner.strip()
+
+
+def _in_pairs(words: str) -> bool:
+    return not any(name[0] == "x" and _kind(raw) for name, raw in _tagged(words)[1].items())
 
 
 def _tagged(words: str) -> tuple[str, dict[str, str]]:
