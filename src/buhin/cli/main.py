@@ -6,10 +6,15 @@ from typing import Annotated
 
 import typer
 
-from buhin.cli import functions, models, output, pipeline, up
+from buhin.cli import functions, models, output, pipeline, translate, up
 
-_EXTRA = {"PIL", "dbos", "jinja2"}
-"""What `buhin pipeline` imports and the light client does not bring."""
+_EXTRAS = {
+    "PIL": "pipelines", "dbos": "pipelines", "jinja2": "pipelines",
+    "budoux": "documents", "lxml": "documents", "markdown_it": "documents",
+}  # fmt: skip
+"""What `buhin pipeline` and `buhin translate` of documents import and the light client does not bring, with the extras
+that do.
+"""
 
 app = typer.Typer(
     name="buhin",
@@ -41,7 +46,7 @@ def common(
 app.command()(up.up)
 app.command()(functions.services)
 app.command()(functions.transcribe)
-app.command()(functions.translate)
+app.command()(translate.translate)
 app.command()(functions.summarize)
 app.command()(functions.inspect)
 app.add_typer(pipeline.app, name="pipeline")
@@ -53,10 +58,11 @@ def main() -> None:
     try:
         app()
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _EXTRA:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
             raise
         need = output.say(f"this needs {error.name}", f"{error.name} が必要です")
-        raise SystemExit(f"{need}: pip install 'buhin[pipelines]'") from error
+        raise SystemExit(f"{need}: pip install 'buhin[{extra}]'") from error
 
 
 if __name__ == "__main__":
