@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from buhin import documents, errors
 from buhin.documents import marks
 from buhin.documents.text import TextDocument
 from buhin.documents.translation import BATCH_CHARACTERS, BATCH_TEXTS
+from tests.conftest import ROOT
 from tests.unit.documents.fake import AsyncFakeClient, FakeClient
 
 
@@ -105,3 +108,9 @@ def test_the_lines_of_a_text_are_counted_with_any_line_end() -> None:
 )
 def test_tags_are_whole_or_not(source: str, target: str, intact: bool) -> None:
     assert marks.intact(source, target) is intact
+
+
+def test_the_package_is_light_until_a_document_is_read() -> None:
+    code = "import sys, buhin.documents; print(sorted({'lxml', 'budoux', 'numpy', 'markdown_it'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.strip() == "[]"
