@@ -188,7 +188,7 @@ async def test_order_languages_warnings_and_reasons() -> None:
             "source_language_code",
         ),
         (
-            {"contents": ["あ"], "target_language_code": "de", "source_language_code": "ja"},
+            {"contents": ["a"], "target_language_code": "ja-x-easy", "source_language_code": "en"},
             errors.UnsupportedLanguageError,
             "source_language_code",
         ),
