@@ -27,7 +27,7 @@ async def answers(store: ModelStore) -> AsyncIterator[list[translate_pb2.Transla
     """The answers to all of them, Japanese into English and the others into Japanese."""
     settings = TextSettings(**ANY_PORT, models_dir=store.folder, threads=2, concurrency=4)
     async with serving(application(settings)) as channel:
-        stub = translate_pb2_grpc.TranslateServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub = translate_pb2_grpc.TranslateServiceStub(channel)
         found = []
         for each in HOSTILE:
             call: grpc.aio.UnaryUnaryCall[translate_pb2.TranslateTextRequest, translate_pb2.TranslateTextResponse]

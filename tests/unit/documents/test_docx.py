@@ -90,6 +90,22 @@ def test_words_are_translated_where_they_stand(tmp_path: Path) -> None:
     assert [finding.place for finding in result.findings] == [None]
 
 
+def test_bookmarks_stay_around_the_words_and_languages_are_no_look(tmp_path: Path) -> None:
+    document = docx.Document()
+    paragraph = document.add_paragraph()
+    for inside in ('<w:bookmarkStart w:id="1" w:name="here"/>', '<w:bookmarkEnd w:id="1"/>'):
+        for language in ("en-US", "ja-JP"):
+            run = f'<w:r><w:rPr><w:lang w:val="{language}"/></w:rPr><w:t>word</w:t></w:r>'
+            for element in parse_xml(f"<w:p {nsdecls('w')}>{run}{inside if language == 'ja-JP' else ''}</w:p>"):
+                paragraph._p.append(element)
+    out = io.BytesIO()
+    document.save(out)
+    assert [segment.text for segment in DocxDocument(out.getvalue()).segments] == ["word" * 4]
+    written, _ = translated(out.getvalue(), tmp_path, FakeClient())
+    tags = [child.tag.partition("}")[2] for child in written.paragraphs[0]._p]
+    assert tags == ["bookmarkStart", "r", "bookmarkEnd"]
+
+
 def test_other_parts_are_copied_byte_by_byte(tmp_path: Path) -> None:
     translated(sample(), tmp_path, FakeClient())
     with zipfile.ZipFile(tmp_path / "in.docx") as before, zipfile.ZipFile(tmp_path / "out.docx") as after:

@@ -79,6 +79,12 @@ def test_terms_are_whole_words_and_the_longest_goes_first(source: str, target: s
     assert lost(source, target, Options("en", "ja", glossary)).needed == missing
 
 
+def test_the_longest_of_terms_that_begin_together_counts() -> None:
+    glossary = {"区": "district", "区役所": "Ward Office"}
+    assert lost("区役所です。", "The Ward Office.", Options("ja", "en", glossary)).terms == ()
+    assert lost("区です。", "The Ward Office.", Options("ja", "en", glossary)).terms == (("区", "district"),)
+
+
 def test_a_term_may_be_inflected_in_the_translation_and_a_name_may_not() -> None:
     glossary = {"避難所": "shelter", "Kumo": "Kumo"}
     assert lost("避難所です。", "Shelters here.", Options("ja", "en", glossary)).terms == ()
