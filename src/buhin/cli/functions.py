@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,41 +74,6 @@ def transcribe(
     output.print_review(answer.review)
 
 
-def translate(
-    to: To,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A UTF-8 text file; - for standard input.")] = "",
-    text: Annotated[str, typer.Option(help="A text instead of a file.")] = "",
-    source: From = "",
-    term: Annotated[
-        list[str] | None, typer.Option(metavar="TERM=TRANSLATION", help="How a term is translated; repeatable.")
-    ] = None,
-    keep: Annotated[list[str] | None, typer.Option(metavar="TERM", help="A term that stays; repeatable.")] = None,
-    glossary: Annotated[str, typer.Option(metavar="ID", help="A glossary of the service.")] = "",
-    out: Out = None,
-    timeout: Timeout = None,
-    as_json: AsJson = False,
-) -> None:
-    """Translate a text."""
-    from buhin.client import TranslateClient
-
-    with output.reported():
-        content = text or _text(file)
-        with output.working(f"→ {to}"), TranslateClient(timeout_s=timeout) as client:
-            answer = client.translate_text(
-                [content],
-                target=to,
-                source=source,
-                glossary=dict(_term(each) for each in term or ()),
-                glossary_id=glossary,
-                do_not_translate=keep or (),
-            )
-    if as_json:
-        output.write_json(answer, out)
-        return
-    output.write_text(answer.translations[0].translated_text, out)
-    output.print_review(answer.review)
-
-
 def summarize(
     file: TextFile,
     method: Annotated[str, typer.Option(help="extractive or abstractive.")] = "extractive",
@@ -129,7 +93,7 @@ def summarize(
     if max_characters is not None and max_sentences is not None:
         raise typer.BadParameter("give --max-characters or --max-sentences, not both")
     with output.reported():
-        content = _text(file)
+        content = output.read_text(file)
         with output.working(method), SummarizeClient(timeout_s=timeout) as client:
             answer = client.summarize(
                 content,
@@ -270,20 +234,3 @@ def _print_cracks(name: str, answer: InspectResponse) -> None:
         table.add_row(crack.crack_id, *(f"{v:.2f}" for v in lengths), severity, f"{crack.confidence:.2f}")
     output.console().print(table if answer.cracks else f"{name}: {output.say('no cracks', 'ひび割れなし')}")
     output.print_review(answer.review)
-
-
-def _term(given: str) -> tuple[str, str]:
-    term, equals, translation = given.partition("=")
-    if not (term and equals and translation):
-        raise typer.BadParameter(f"--term {given}: give TERM=TRANSLATION")
-    return term, translation
-
-
-def _text(file: str) -> str:
-    if not file:
-        raise typer.BadParameter("give a FILE, - for standard input, or --text")
-    data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error

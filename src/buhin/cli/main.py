@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 
-from buhin.cli import functions, models, output, pipeline, up
+from buhin.cli import functions, models, output, pipeline, translate, up
 
 _EXTRAS = {
-    "PIL": "pipelines",
-    "dbos": "pipelines",
-    "jinja2": "pipelines",
-    "sounddevice": "microphone",
-    "av": "microphone",
-}
+    "PIL": "pipelines", "dbos": "pipelines", "jinja2": "pipelines",
+    "budoux": "documents", "lxml": "documents", "markdown_it": "documents",
+    "sounddevice": "microphone", "av": "microphone",
+}  # fmt: skip
 """What some commands import and the light client does not bring, and the extra that does."""
 
 app = typer.Typer(
@@ -47,7 +45,7 @@ def common(
 app.command()(up.up)
 app.command()(functions.services)
 app.command()(functions.transcribe)
-app.command()(functions.translate)
+app.command()(translate.translate)
 app.command()(functions.summarize)
 app.command()(functions.inspect)
 app.add_typer(pipeline.app, name="pipeline")

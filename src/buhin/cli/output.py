@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -90,6 +90,17 @@ def write_json(message: Message, out: Path | None) -> None:
     write_text(json.dumps(message_dict(message), ensure_ascii=False, indent=2), out)
 
 
+def read_text(file: str) -> str:
+    """The text of a file in UTF-8, or of standard input for ``-``."""
+    if not file:
+        raise typer.BadParameter("give a FILE, - for standard input, or --text")
+    data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
 def write_text(text: str, out: Path | None) -> None:
     """Print a result, or write it to a file."""
     if out is None:
@@ -122,6 +133,20 @@ def clock(offset: Duration) -> str:
     """A time of a recording in minutes and seconds."""
     seconds = offset.ToTimedelta().total_seconds()
     return f"{int(seconds // 60):02}:{seconds % 60:04.1f}"
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that shows how much is done, where a person is looking; call it with what is done and all."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    where = console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=where, transient=True, disable=not where.is_terminal,
+    ) as shown:  # fmt: skip
+        task = shown.add_task(text, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def print_review(review: Review) -> None:

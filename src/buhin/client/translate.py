@@ -31,7 +31,7 @@ def translate_text_request(
         target_language_code=target,
         source_language_code=source,
         glossary=_glossary(glossary, glossary_id, do_not_translate),
-        plain_language=translate_pb2.PlainLanguageConfig(furigana=furigana),
+        plain_language=translate_pb2.PlainLanguageConfig(furigana=True) if furigana else None,
     )
 
 
@@ -53,7 +53,7 @@ def stream_translate_text_config(
             target_language_code=target,
             source_language_code=source,
             glossary=_glossary(glossary, glossary_id, do_not_translate),
-            plain_language=translate_pb2.PlainLanguageConfig(furigana=furigana),
+            plain_language=translate_pb2.PlainLanguageConfig(furigana=True) if furigana else None,
         )
     )
 

@@ -17,6 +17,7 @@ from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate.engine import Options
 from services.translate.engines.composed import ComposedTranslator
 from services.translate.kept import lost
+from services.translate.terms import Terms
 from tests.generators import FakeGenerator
 from tests.support import serving
 from tests.unit.translate.test_translate import Encoder, Fixed, application
@@ -77,6 +78,12 @@ def test_what_is_lost(source: str, target: str, needed: list[str]) -> None:
 def test_terms_are_whole_words_and_the_longest_goes_first(source: str, target: str, missing: list[str]) -> None:
     glossary = {"cat": "猫", "center": "中央", "evacuation center": "避難所", "AI": "AI", "Kumo": "Kumo"}
     assert lost(source, target, Options("en", "ja", glossary)).needed == missing
+
+
+def test_the_longest_of_terms_that_begin_together_counts() -> None:
+    glossary = {"区": "district", "区役所": "Ward Office"}
+    assert lost("区役所です。", "The Ward Office.", Options("ja", "en", glossary)).terms == ()
+    assert lost("区です。", "The Ward Office.", Options("ja", "en", glossary)).terms == (("区", "district"),)
 
 
 def test_a_term_may_be_inflected_in_the_translation_and_a_name_may_not() -> None:
@@ -198,3 +205,13 @@ async def test_bad_glossaries(
     assert (type(found), found.field) == (error, field)
     if field == "glossary.glossary_id":
         assert found.metadata["accepted"] == "city"
+
+
+def test_terms_into_plain_japanese_are_those_into_japanese_where_it_has_none(tmp_path: Path) -> None:
+    rows = "EN\tja\tja-x-easy\nshelter\t避難所\t逃げるところ\nward\t区\t\nlake\t\t\n"
+    (tmp_path / "city.tsv").write_text(rows, encoding="utf-8")
+    terms = Terms(translate_pb2.Glossary(glossary_id="city"), tmp_path, "glossary")
+    assert terms.of("en", "ja-x-easy") == {"shelter": "逃げるところ", "ward": "区"}
+    assert terms.of("ja", "ja-x-easy") == {"避難所": "逃げるところ"}
+    assert list(terms.unused("en", "ja-x-easy")) == []
+    assert [notice.code for notice in terms.unused("de", "ja")] == ["GLOSSARY_WITHOUT_LANGUAGE"]

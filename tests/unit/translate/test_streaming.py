@@ -103,7 +103,7 @@ async def test_a_text_in_the_target_language_comes_back_as_it_is() -> None:
          errors.MissingFieldError, "config.target_language_code"),
         ([configured(source_language_code="qq", target_language_code="ja")],
          errors.UnsupportedLanguageError, "config.source_language_code"),
-        ([configured(source_language_code="ja", target_language_code="de")],
+        ([configured(source_language_code="en", target_language_code="ja-x-easy")],
          errors.UnsupportedLanguageError, "config.source_language_code"),
         ([CONFIG, CONFIG], errors.InvalidValueError, "config"),
         ([CONFIG, Request()], errors.MissingFieldError, "text"),

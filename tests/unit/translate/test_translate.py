@@ -119,7 +119,11 @@ class Fixed:
     """An engine that writes the content in capitals, or says nothing of a pair."""
 
     name, version, models = "fixed", "1", (WRITER, ENCODER)
-    directions: ClassVar = {("ja", "en"): Quality.DRAFT, ("en", "ja"): Quality.WEAK}
+    directions: ClassVar = {
+        ("ja", "en"): Quality.DRAFT,
+        ("en", "ja"): Quality.WEAK,
+        ("ja", "ja-x-easy"): Quality.WEAK,
+    }
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Options]] = []
@@ -184,7 +188,7 @@ async def test_order_languages_warnings_and_reasons() -> None:
             "source_language_code",
         ),
         (
-            {"contents": ["あ"], "target_language_code": "de", "source_language_code": "ja"},
+            {"contents": ["a"], "target_language_code": "ja-x-easy", "source_language_code": "en"},
             errors.UnsupportedLanguageError,
             "source_language_code",
         ),
@@ -224,9 +228,11 @@ async def test_languages() -> None:
     assert [(language.language_code, language.name.ja) for language in listed.languages] == [
         ("en", "英語"),
         ("ja", "日本語"),
+        ("ja-x-easy", "やさしい日本語"),
     ]
     assert [(p.source_language_code, p.quality) for p in listed.pairs] == [
         ("en", translate_pb2.PAIR_QUALITY_WEAK), ("ja", translate_pb2.PAIR_QUALITY_DRAFT),
+        ("ja", translate_pb2.PAIR_QUALITY_WEAK),
     ]  # fmt: skip
     assert detected.detections[0].candidates[0].language_code == "ja"
     assert list(detected.detections[1].candidates) == []
