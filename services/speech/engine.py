@@ -40,10 +40,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Word(Span):
-    """A word; ``confidence`` is the mean probability of its tokens."""
+    """A word; ``confidence`` is the mean probability of its tokens. ``speaker`` is empty where it is not known."""
 
     text: str
     confidence: float
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Segment(Span):
     no_speech_probability: float
     compression_ratio: float
     words: tuple[Word, ...]
+    speaker: str = ""
 
 
 @dataclass(frozen=True)

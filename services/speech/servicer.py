@@ -20,9 +20,10 @@ from buhin.errors import (
 from buhin.review import review, warnings
 from buhin.serving import Worker
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
-from services.speech import audio
+from services.speech import audio, conversions
 from services.speech.engine import Options, Segment, SpeechEngine, Task, Transcription, Word
 from services.speech.reasons import notices, reasons
+from services.speech.subtitles import Cue, cues, too_fast
 
 MAX_HOTWORDS = 100
 MAX_HOTWORD_CHARACTERS = 64
@@ -49,12 +50,15 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         """Transcribe one recording."""
         source = self._source(request)
         options = self._options(request.config)
+        layout = conversions.layout(request.config.subtitles)
 
-        def work(engine: SpeechEngine, stop: Stop) -> tuple[float, Transcription]:
+        def work(engine: SpeechEngine, stop: Stop) -> tuple[float, Transcription, list[Cue]]:
             samples = audio.decode(source, self._max_seconds, stop)
-            return len(samples) / audio.SAMPLE_RATE, engine.recognize(samples, options, stop)
+            audio_s = len(samples) / audio.SAMPLE_RATE
+            result = engine.recognize(samples, options, stop)
+            return audio_s, result, cues(result.segments, layout, audio_s) if layout.formats else []
 
-        audio_s, result = await self._worker.run(work)
+        audio_s, result, shown = await self._worker.run(work)
         language = "en" if options.task is Task.TRANSLATE else result.language
         return speech_pb2.RecognizeResponse(
             transcript="\n".join(segment.text for segment in result.segments),
@@ -63,8 +67,9 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             language_confidence=result.language_probability,
             audio_duration=_duration(audio_s),
             speech_duration=_duration(result.speech_s),
-            review=review(reasons(result, options)),
+            review=review([*reasons(result, options), *too_fast(shown, layout)]),
             warnings=warnings(notices(result, options)),
+            subtitles=conversions.subtitles(shown, layout.formats),
         )
 
     def StreamingRecognize(  # noqa: N802 - the name is the proto's

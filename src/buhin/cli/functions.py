@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from buhin.cli import output
 
 if TYPE_CHECKING:
     from buhin.image_inspect.v1.image_inspect_pb2 import InspectResponse
+    from buhin.speech.v1.speech_pb2 import RecognizeResponse
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Language of the result, BCP-47.")]
@@ -21,6 +23,17 @@ Out = Annotated[Path | None, typer.Option("--output", "-o", help="Write the resu
 TextFile = Annotated[str, typer.Argument(metavar="FILE", help="A UTF-8 text file; - for standard input.")]
 
 
+class TranscriptFormat(StrEnum):
+    """How a transcript is written."""
+
+    TEXT = "text"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+_SUBTITLES = {TranscriptFormat.SRT: "srt", TranscriptFormat.VTT: "webvtt"}
+
+
 def transcribe(
     file: Annotated[Path, typer.Argument(help="A WAV, FLAC, MP3, M4A or OGG file.")],
     language: Annotated[str, typer.Option(help="Spoken language, BCP-47; detected when empty.")] = "",
@@ -28,13 +41,21 @@ def transcribe(
     words: Annotated[bool, typer.Option("--words", help="Also the times of each word.")] = False,
     vad: Annotated[bool, typer.Option(help="Skip parts without a voice.")] = True,
     hotword: Annotated[list[str] | None, typer.Option(help="A word that is likely to be spoken; repeatable.")] = None,
+    form: Annotated[
+        TranscriptFormat | None, typer.Option("--format", help="By the suffix of --output, else text.")
+    ] = None,
+    columns: Annotated[int, typer.Option(help="Most columns of a line of subtitles; 0: 42.", min=0)] = 0,
+    lines: Annotated[int, typer.Option(help="Most lines of a subtitle; 0: 2.", min=0)] = 0,
     out: Out = None,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Transcribe a recording."""
+    """Transcribe a recording, as text or as subtitles."""
     from buhin.client import SpeechClient
 
+    if form is None:
+        suffix = out.suffix.lower().removeprefix(".") if out else ""
+        form = TranscriptFormat(suffix) if suffix in list(TranscriptFormat) else TranscriptFormat.TEXT
     with output.reported(), output.working(f"{file.name}"), SpeechClient(timeout_s=timeout) as client:
         answer = client.recognize(
             file,
@@ -43,14 +64,17 @@ def transcribe(
             word_offsets=words,
             voice_activity_detection=vad,
             hotwords=hotword or (),
+            subtitle_formats=[_SUBTITLES[form]] if form in _SUBTITLES else [],
+            max_line_columns=columns,
+            max_lines=lines,
         )
     if as_json:
         output.write_json(answer, out)
         return
-    lines = [f"{_clock(segment.start_offset)}  {segment.text}" for segment in answer.segments]
-    for number, segment in enumerate(answer.segments):
-        lines[number] += "".join(f"\n    {_clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words)
-    output.write_text("\n".join(lines) or output.say("(nothing was said)", "(発話はありませんでした)"), out)
+    if answer.subtitles:
+        output.write_text(answer.subtitles[0].content.removesuffix("\n"), out)
+    else:
+        output.write_text(_transcript(answer) or output.say("(nothing was said)", "(発話はありませんでした)"), out)
     output.note(
         output.say(
             f"language {answer.language_code} ({answer.language_confidence:.0%}), "
@@ -60,6 +84,14 @@ def transcribe(
         )
     )
     output.print_review(answer.review)
+
+
+def _transcript(answer: RecognizeResponse) -> str:
+    """Each segment with its time, its words below it when they came."""
+    lines = [f"{_clock(segment.start_offset)}  {segment.text}" for segment in answer.segments]
+    for number, segment in enumerate(answer.segments):
+        lines[number] += "".join(f"\n    {_clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words)
+    return "\n".join(lines)
 
 
 def translate(

@@ -9,6 +9,7 @@ from buhin.client.base import AsyncClient, Client, calls, calls_async, enum_valu
 from buhin.speech.v1 import speech_pb2
 
 _METHODS = speech_pb2.DESCRIPTOR.services_by_name["SpeechService"].methods_by_name
+_SUBTITLE_FORMATS = speech_pb2.DESCRIPTOR.enum_types_by_name["SubtitleFormat"]
 
 
 def recognize_request(
@@ -21,10 +22,16 @@ def recognize_request(
     hotwords: Sequence[str] = (),
     raw_sample_rate_hertz: int = 0,
     raw_channels: int = 1,
+    subtitle_formats: Sequence[str] = (),
+    max_line_columns: int = 0,
+    max_lines: int = 0,
+    max_columns_per_second: float = 0,
 ) -> speech_pb2.RecognizeRequest:
     """Transcribe a WAV, FLAC, MP3, M4A or OGG file, or raw 16-bit samples when their rate is given.
 
     ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English).
+    ``subtitle_formats`` are ``srt`` and ``webvtt``; their lines have at most ``max_line_columns`` (a full-width
+    character takes two), 0 for the default of each limit.
     """
     raw = raw_sample_rate_hertz != 0
     config = speech_pb2.RecognitionConfig(
@@ -36,6 +43,14 @@ def recognize_request(
         enable_word_offsets=word_offsets,
         enable_voice_activity_detection=voice_activity_detection,
         hotwords=hotwords,
+        subtitles=speech_pb2.SubtitleConfig(
+            formats=[enum_value(_SUBTITLE_FORMATS, each, "config.subtitles.formats") for each in subtitle_formats],
+            max_line_columns=max_line_columns,
+            max_lines=max_lines,
+            max_columns_per_second=max_columns_per_second,
+        )
+        if subtitle_formats
+        else None,
     )
     return speech_pb2.RecognizeRequest(config=config, audio=read(audio))
 
