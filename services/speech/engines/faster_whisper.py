@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from buhin.engine import LoadedModel, Stop
 from buhin.models.store import Model
 from services.speech.engine import Options, Segment, Span, Transcription, Word
+from services.speech.guards import is_invented
 
 ROLE = "speech recognition"
 
@@ -28,9 +29,6 @@ _FAINT_VOICE = 0.3
 _PART_S = 300.0
 _UNHEARD_S = 1.5
 """A voice of at least this length without any text is reported."""
-_NO_SPEECH = 0.5
-_HARDLY_SPOKEN = 0.2
-"""More probably no speech than this, and less confident than that: invented."""
 _BCP47 = {"jw": "jv"}
 """Codes of Whisper that are not BCP-47."""
 
@@ -176,13 +174,6 @@ def _segment(piece: faster_whisper.transcribe.Segment, part: Span, earliest_s: f
         compression_ratio=float(piece.compression_ratio),
         words=tuple(words),
     )
-
-
-def is_invented(segment: Segment, voices: Sequence[Span]) -> bool:
-    """Whether a segment lies where there is no voice, or is improbable in every respect."""
-    if not any(voice.start_s < segment.end_s and segment.start_s < voice.end_s for voice in voices):
-        return True
-    return segment.no_speech_probability > _NO_SPEECH and segment.confidence < _HARDLY_SPOKEN
 
 
 def gaps(voice: Span, segments: Sequence[Segment]) -> list[Span]:

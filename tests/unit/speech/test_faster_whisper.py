@@ -1,11 +1,11 @@
-"""The parts of the engine that need no model: where to cut, what to leave out, what is missing."""
+"""The parts of the engine that need no model: where to cut, what is missing."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.speech.engine import Segment, Span
-from services.speech.engines.faster_whisper import gaps, is_invented, parts
+from services.speech.engine import Span
+from services.speech.engines.faster_whisper import gaps, parts
 from tests.unit.speech.fakes import segment
 
 
@@ -23,21 +23,6 @@ def test_long_audio_is_cut_in_pauses(
     voices: list[tuple[float, float]], audio_s: float, expected: list[tuple[float, float]]
 ) -> None:
     assert parts([Span(*voice) for voice in voices], audio_s) == [Span(*part) for part in expected]
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        (segment(1.5, 2.5, "に voice"), False),
-        (segment(2.0, 3.0, "after the voice"), True),
-        (segment(0.0, 1.0, "before the voice"), True),
-        (segment(1.5, 2.0, "sure", confidence=0.1, no_speech_probability=0.5), False),
-        (segment(1.5, 2.0, "sure", confidence=0.2, no_speech_probability=0.9), False),
-        (segment(1.5, 2.0, "You", confidence=0.19, no_speech_probability=0.51), True),
-    ],
-)
-def test_what_nobody_said_is_found_out(found: Segment, expected: bool) -> None:
-    assert is_invented(found, [Span(1.0, 2.0)]) is expected
 
 
 @pytest.mark.parametrize(
