@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from buhin.errors import UnreadableMediaError
 from buhin.image_inspect.v1 import image_inspect_pb2, image_inspect_pb2_grpc
 from buhin.review import Reason, review
 from buhin.serving import Application, Server, Worker
+from buhin.serving.streams import opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
@@ -56,7 +57,23 @@ def recognize(request: Any) -> Message:
         "LOW_CONFIDENCE", "A segment is unclear.", "聞き取りにくい部分があります。", "segments[2]", 0.4, 0.5
     )
     answer.review.CopyFrom(review([reason]))
+    for form in request.config.subtitles.formats:
+        answer.subtitles.add(format=form, content=f"{speech_pb2.SubtitleFormat.Name(form)}\n")
     return answer
+
+
+def as_stream(answer: Any) -> Iterator[Message]:
+    """The same as StreamingRecognize tells it of a file."""
+    for segment in answer.segments:
+        result = speech_pb2.StreamingResult(segment=segment, is_final=True, stability=1)
+        yield speech_pb2.StreamingRecognizeResponse(result=result)
+    end = speech_pb2.StreamingEnd(
+        audio_duration=answer.audio_duration,
+        language_code=answer.language_code,
+        language_confidence=answer.language_confidence,
+        subtitles=answer.subtitles,
+    )
+    yield speech_pb2.StreamingRecognizeResponse(end=end, review=answer.review)
 
 
 def summarize(request: Any) -> Message:
@@ -221,7 +238,17 @@ class Fleet:
             async def handle(self: Any, request: Any, context: Any) -> Message:
                 return await worker.run(lambda engine, stop: engine.answer(request, stop))
 
-            return type("Servicer", (getattr(pb2_grpc, f"{service}Servicer"),), {method: handle})()
+            async def recorded(self: Any, requests: Any, context: Any) -> AsyncIterator[Message]:
+                streaming, portions = await opened(requests, 30)
+                request = speech_pb2.RecognizeRequest(config=streaming.config)
+                request.audio = b"".join([portion async for portion in portions])
+                for event in as_stream(await handle(self, request, context)):
+                    yield event
+
+            methods: dict[str, Any] = {method: handle}
+            if function == "speech":
+                methods["StreamingRecognize"] = recorded
+            return type("Servicer", (getattr(pb2_grpc, f"{service}Servicer"),), methods)()
 
         return Application(
             card=ServiceCard(

@@ -54,10 +54,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Word(Span):
-    """A word; ``confidence`` is the mean probability of its tokens."""
+    """A word; ``confidence`` is the mean probability of its tokens. ``speaker`` is empty where it is not known."""
 
     text: str
     confidence: float
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Segment(Span):
     words: tuple[Word, ...]
     language: str = ""
     """Where languages were told apart."""
+    speaker: str = ""
 
 
 @dataclass(frozen=True)

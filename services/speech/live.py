@@ -24,6 +24,7 @@ from services.speech.engine import Options, Segment, Span, SpeechEngine, Transcr
 from services.speech.incoming import Incoming
 from services.speech.reasons import MIN_LANGUAGE_PROBABILITY
 from services.speech.recent import RecentAudio
+from services.speech.subtitles import Cue
 
 AHEAD_S = 30.0
 """Audio that may wait for recognition; then no more is read from the caller."""
@@ -60,10 +61,11 @@ class Final:
 
 @dataclass(frozen=True)
 class End:
-    """All was recognized. ``result`` is the whole stream."""
+    """All was recognized. ``result`` is the whole stream, ``cues`` its subtitles where they are wanted."""
 
     audio_s: float
     result: Transcription
+    cues: tuple[Cue, ...] = ()
 
 
 Event = Endpoint | Interim | Final | End

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 
 from buhin.review import Notice, Reason
 from services.speech.engine import Options, Segment, Span, Transcription
+from services.speech.guards import MAX_COMPRESSION_RATIO, REPEATS, known_phrase, loops, rare_sentence, repeated
 
 MIN_CONFIDENCE = 0.6
 """Sentences that are right have 0.66 and more in the recordings of the card; wrong ones mostly less."""
 MIN_LANGUAGE_PROBABILITY = 0.7
-MAX_COMPRESSION_RATIO = 2.4
-"""The limit of Whisper itself."""
-REPEATS = 3
-"""A segment said this often in a row, word for word, is looked at."""
 
 
 def reasons(result: Transcription, options: Options) -> list[Reason]:
@@ -43,35 +40,60 @@ def _missing(result: Transcription) -> Iterator[Reason]:
             value=gap.end_s - gap.start_s,
         )
     for segment in result.removed:
-        yield Reason(
-            "TEXT_REMOVED",
-            f"a text at {_range(segment)} s was left out: hardly anybody speaks there",
-            f"{_range(segment)} 秒の文字は、発話とは考えにくいため除きました",
-            value=segment.no_speech_probability,
-        )
+        yield _removed(segment)
+
+
+def _removed(segment: Segment) -> Reason:
+    """Why a text was left out, by what gave it away."""
+    if known_phrase(segment.text):
+        code, en, ja = "KNOWN_PHRASE", "a phrase that is often invented, in doubtful sound", "音が不確かな決まり文句の"
+    elif loops(segment.text):
+        code, en, ja = "REPETITION", "the same again and again, in doubtful sound", "音が不確かな繰り返しの"
+    else:
+        code, en, ja = "TEXT_REMOVED", "hardly anybody speaks there", "発話とは考えにくい"
+    return Reason(
+        code,
+        f"a text at {_range(segment)} s was left out: {en}",
+        f"{_range(segment)} 秒の文字は、{ja}ため除きました",
+        value=segment.no_speech_probability,
+    )
 
 
 def _repeated(segments: tuple[Segment, ...]) -> Iterator[Reason]:
-    ratio_before, text_before, run = 0.0, "", 0
+    ratio_before, again = 0.0, repeated(segments)
     for number, segment in enumerate(segments):
+        subject = f"segments[{number}]"
         if segment.compression_ratio > MAX_COMPRESSION_RATIO and segment.compression_ratio != ratio_before:
             yield Reason(
                 "REPETITION",
                 "the text from here repeats itself; it may not have been said so",
                 "ここからの文字は繰り返しが多く、実際の発話と異なるおそれがあります",
-                subject=f"segments[{number}]",
+                subject=subject,
                 value=segment.compression_ratio,
                 threshold=MAX_COMPRESSION_RATIO,
             )
-        run = run + 1 if segment.text == text_before else 1
-        if run == REPEATS:
+        elif loops(segment.text):
+            yield Reason(
+                "REPETITION",
+                "the same comes again and again in this text; it may not have been said so",
+                "同じ言葉が何度も続いており、実際の発話と異なるおそれがあります",
+                subject=subject,
+            )
+        if number in again:
             yield Reason(
                 "REPETITION",
                 f"the same text stands {REPEATS} times in a row; it may not have been said so",
                 f"同じ文が {REPEATS} 回続いており、実際の発話と異なるおそれがあります",
-                subject=f"segments[{number}]",
+                subject=subject,
             )
-        ratio_before, text_before = segment.compression_ratio, segment.text
+        if rare_sentence(segment.text):
+            yield Reason(
+                "KNOWN_PHRASE",
+                "this has a phrase that is often invented; listen whether it was said",
+                "認識誤りとしてよく現れる決まり文句です。実際に話されたか確認してください",
+                subject=subject,
+            )
+        ratio_before = segment.compression_ratio
 
 
 def _doubtful(result: Transcription, options: Options) -> Iterator[Reason]:

@@ -19,6 +19,7 @@ from services.speech.endpointing import Endpointer
 from services.speech.engine import VOICE_FRAME, Options, SpeechEngine, Transcription, VoiceDetector
 from services.speech.live import End, Final
 from services.speech.reasons import MIN_LANGUAGE_PROBABILITY
+from services.speech.subtitles import Layout, cues
 
 PART_S = 60.0
 """A part ends in the first pause after so much audio."""
@@ -38,7 +39,7 @@ class Progress:
 
 
 def recognize(
-    source: audio.Source, max_seconds: float, engine: SpeechEngine, options: Options, stop: Stop
+    source: audio.Source, max_seconds: float, engine: SpeechEngine, options: Options, stop: Stop, layout: Layout
 ) -> Iterator[Progress | Final | End]:
     """Recognize a recording: its finals in order, how far it has come after each part, and the whole at the end.
 
@@ -61,7 +62,8 @@ def recognize(
         yield Progress(min(start_s + len(samples) / audio.SAMPLE_RATE, total_s), total_s)
     main = max(done, key=lambda part: part.speech_s, default=None) if options.identify_languages else None
     known = (main.language, main.language_probability) if main else known
-    yield End(total_s, joined(done, *known, sum(part.speech_s for part in done)))
+    whole = joined(done, *known, sum(part.speech_s for part in done))
+    yield End(total_s, whole, tuple(cues(whole.segments, layout, total_s)) if layout.formats else ())
 
 
 def _language(found: tuple[str, float], before: tuple[str, float]) -> tuple[str, float]:

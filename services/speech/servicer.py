@@ -23,13 +23,14 @@ from buhin.serving import Stream, Worker
 from buhin.serving.streams import answers, opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from buhin.text import glossary
-from services.speech import audio, recording
+from services.speech import audio, conversions, recording
 from services.speech.endpointing import Endpoint
 from services.speech.engine import Options, Segment, SpeechEngine, Task, Word
 from services.speech.incoming import Incoming
 from services.speech.live import End, Event, Final, Interim, Live
 from services.speech.reasons import notices, reasons
 from services.speech.streaming import check_streaming, final_reasons
+from services.speech.subtitles import Layout, too_fast
 from services.speech.upload import uploaded
 
 MAX_HOTWORDS = 100
@@ -60,9 +61,10 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         """Transcribe one recording."""
         source = self._source(request.audio, request.config)
         options = self._options(request.config)
+        layout = conversions.layout(request.config.subtitles)
 
         def work(engine: SpeechEngine, stop: Stop) -> End:
-            events = recording.recognize(source, self._max_seconds, engine, options, stop)
+            events = recording.recognize(source, self._max_seconds, engine, options, stop, layout)
             return next(event for event in events if isinstance(event, End))
 
         end = await self._worker.run(work)
@@ -76,8 +78,9 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             language_confidence=result.language_probability,
             audio_duration=_duration(end.audio_s),
             speech_duration=_duration(result.speech_s),
-            review=review(reasons(result, options)),
+            review=review([*reasons(result, options), *too_fast(end.cues, layout)]),
             warnings=warnings(notices(result, options)),
+            subtitles=conversions.subtitles(end.cues, layout.formats),
         )
 
     async def StreamingRecognize(  # noqa: N802 - the name is the proto's
@@ -91,15 +94,16 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             check_streaming(streaming)
             config = streaming.config
             options = self._options(config)
+            layout = conversions.layout(config.subtitles)
             is_file = streaming.mode == speech_pb2.STREAMING_MODE_FILE
             events = (
-                self._file(stream, portions, config, options)
+                self._file(stream, portions, config, options, layout)
                 if is_file
                 else self._live(stream, portions, streaming, options)
             )
             async with aclosing(events):
                 async for event in events:
-                    yield _streamed(event, options, words=config.enable_word_offsets)
+                    yield _streamed(event, options, layout, words=config.enable_word_offsets)
 
     async def _live(
         self,
@@ -120,13 +124,14 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         portions: AsyncIterator[bytes],
         config: speech_pb2.RecognitionConfig,
         options: Options,
+        layout: Layout,
     ) -> AsyncGenerator[Event | recording.Progress, None]:
         _raw(config)
         async with uploaded(portions, self._max_bytes) as data:
             source = self._source(data, config)
 
             def work(engine: SpeechEngine, stop: Stop) -> Iterator[Event | recording.Progress]:
-                return recording.recognize(source, self._max_seconds, engine, options, stop)
+                return recording.recognize(source, self._max_seconds, engine, options, stop, layout)
 
             async with aclosing(answers(stream, work, self._idle_s)) as events:
                 async for event in events:
@@ -202,7 +207,7 @@ def _hotwords(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _streamed(
-    event: Event | recording.Progress, options: Options, *, words: bool
+    event: Event | recording.Progress, options: Options, layout: Layout, *, words: bool
 ) -> speech_pb2.StreamingRecognizeResponse:
     """What happened in a stream."""
 
@@ -238,9 +243,10 @@ def _streamed(
                     speech_duration=_duration(event.result.speech_s),
                     language_code=event.result.language,
                     language_confidence=event.result.language_probability,
+                    subtitles=conversions.subtitles(event.cues, layout.formats),
                     warnings=warnings(notices(event.result, options)),
                 ),
-                review=review(reasons(event.result, options)),
+                review=review([*reasons(event.result, options), *too_fast(event.cues, layout)]),
             )
 
 

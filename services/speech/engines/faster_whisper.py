@@ -14,6 +14,7 @@ from buhin.engine import LoadedModel, Stop
 from buhin.models.store import Model
 from services.speech.engine import Options, Segment, Span, Transcription, VoiceDetector, Word
 from services.speech.engines.silero import SileroDetector
+from services.speech.guards import is_invented
 
 ROLE = "speech recognition"
 
@@ -193,13 +194,6 @@ def _segment(piece: faster_whisper.transcribe.Segment, audio_s: float, earliest_
         compression_ratio=float(piece.compression_ratio),
         words=tuple(words),
     )
-
-
-def is_invented(segment: Segment, voices: Sequence[Span]) -> bool:
-    """Whether a segment lies where there is no voice, or is improbable in every respect."""
-    if not any(voice.start_s < segment.end_s and segment.start_s < voice.end_s for voice in voices):
-        return True
-    return segment.no_speech_probability > _NO_SPEECH and segment.confidence < _HARDLY_SPOKEN
 
 
 def gaps(voice: Span, segments: Sequence[Segment]) -> list[Span]:

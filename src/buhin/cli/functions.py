@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from buhin.cli.live import transcribe_live
 
 if TYPE_CHECKING:
     from buhin.image_inspect.v1.image_inspect_pb2 import InspectResponse
+    from buhin.speech.v1.speech_pb2 import RecognizeResponse
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Language of the result, BCP-47.")]
@@ -19,6 +21,17 @@ From = Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Language 
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Deadline of a call.")]
 Out = Annotated[Path | None, typer.Option("--output", "-o", help="Write the result there instead of printing it.")]
 TextFile = Annotated[str, typer.Argument(metavar="FILE", help="A UTF-8 text file; - for standard input.")]
+
+
+class TranscriptFormat(StrEnum):
+    """How a transcript is written."""
+
+    TEXT = "text"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+_SUBTITLES = {TranscriptFormat.SRT: "srt", TranscriptFormat.VTT: "webvtt"}
 
 
 def transcribe(
@@ -31,14 +44,22 @@ def transcribe(
     language: Annotated[str, typer.Option(help="Spoken language, BCP-47; detected when empty.")] = "",
     to_english: Annotated[bool, typer.Option("--to-english", help="Write down in English what is said.")] = False,
     words: Annotated[bool, typer.Option("--words", help="Also the times of each word.")] = False,
+    glossary: Annotated[str, typer.Option(metavar="ID", help="A glossary, whose terms are likely.")] = "",
+    languages: Annotated[bool, typer.Option("--languages", help="The language may change in between.")] = False,
     vad: Annotated[bool, typer.Option(help="Skip parts without a voice.")] = True,
     hotword: Annotated[list[str] | None, typer.Option(help="A word that is likely to be spoken; repeatable.")] = None,
+    form: Annotated[
+        TranscriptFormat | None, typer.Option("--format", help="By the suffix of --output, else text.")
+    ] = None,
+    columns: Annotated[int, typer.Option(help="Most columns of a line of subtitles; 0: 42.", min=0)] = 0,
+    lines: Annotated[int, typer.Option(help="Most lines of a subtitle; 0: 2.", min=0)] = 0,
     out: Out = None,
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Transcribe a recording, or live speech."""
+    """Transcribe a recording as text or as subtitles, or live speech."""
     from buhin.client import SpeechClient
+    from buhin.client.speech import collect, portions
 
     asked: dict[str, Any] = {
         "language": language,
@@ -52,17 +73,29 @@ def transcribe(
         return
     if file is None:
         raise typer.BadParameter("give a FILE, or --live to use a microphone")
-    with output.reported(), output.working(f"{file.name}"), SpeechClient(timeout_s=timeout) as client:
-        answer = client.recognize(file, **asked)
+    if form is None:
+        suffix = out.suffix.lower().removeprefix(".") if out else ""
+        form = TranscriptFormat(suffix) if suffix in list(TranscriptFormat) else TranscriptFormat.TEXT
+    with output.reported(), output.progress(file.name) as progress, SpeechClient(timeout_s=timeout) as client:
+        answer = collect(
+            client.recognize_file(
+                portions(file),
+                subtitle_formats=[_SUBTITLES[form]] if form in _SUBTITLES else [],
+                max_line_columns=columns,
+                max_lines=lines,
+                glossary_id=glossary,
+                identify_languages=languages,
+                **asked,
+            ),
+            lambda done_s, total_s: progress(round(done_s), round(total_s)),
+        )
     if as_json:
         output.write_json(answer, out)
         return
-    lines = [f"{output.clock(segment.start_offset)}  {segment.text}" for segment in answer.segments]
-    for number, segment in enumerate(answer.segments):
-        lines[number] += "".join(
-            f"\n    {output.clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words
-        )
-    output.write_text("\n".join(lines) or output.say("(nothing was said)", "(発話はありませんでした)"), out)
+    if answer.subtitles:
+        output.write_text(answer.subtitles[0].content.removesuffix("\n"), out)
+    else:
+        output.write_text(_transcript(answer) or output.say("(nothing was said)", "(発話はありませんでした)"), out)
     output.note(
         output.say(
             f"language {answer.language_code} ({answer.language_confidence:.0%}), "
@@ -72,6 +105,16 @@ def transcribe(
         )
     )
     output.print_review(answer.review)
+
+
+def _transcript(answer: RecognizeResponse) -> str:
+    """Each segment with its time, its words below it when they came."""
+    lines = []
+    for segment in answer.segments:
+        speaker = f"{segment.speaker_label}: " if segment.speaker_label else ""
+        lines.append(f"{output.clock(segment.start_offset)}  {speaker}{segment.text}")
+        lines += [f"    {output.clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words]
+    return "\n".join(lines)
 
 
 def summarize(

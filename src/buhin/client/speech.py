@@ -20,6 +20,7 @@ from buhin.speech.v1 import speech_pb2
 
 _PORTION_BYTES = 64 * 1024
 _METHODS = speech_pb2.DESCRIPTOR.services_by_name["SpeechService"].methods_by_name
+_SUBTITLE_FORMATS = speech_pb2.DESCRIPTOR.enum_types_by_name["SubtitleFormat"]
 
 
 def recognize_request(
@@ -34,12 +35,18 @@ def recognize_request(
     identify_languages: bool = False,
     raw_sample_rate_hertz: int = 0,
     raw_channels: int = 1,
+    subtitle_formats: Sequence[str] = (),
+    max_line_columns: int = 0,
+    max_lines: int = 0,
+    max_columns_per_second: float = 0,
 ) -> speech_pb2.RecognizeRequest:
     """Transcribe a WAV, FLAC, MP3, M4A or OGG file, or raw 16-bit samples when their rate is given.
 
     ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English).
     ``glossary_id`` names a glossary of the service whose terms are hotwords too; with ``identify_languages`` the
     language may change within the recording.
+    ``subtitle_formats`` are ``srt`` and ``webvtt``; their lines have at most ``max_line_columns`` (a full-width
+    character takes two), 0 for the default of each limit.
     """
     config = speech_pb2.RecognitionConfig(
         language_code=language,
@@ -49,6 +56,14 @@ def recognize_request(
         hotwords=hotwords,
         glossary_id=glossary_id,
         enable_language_identification=identify_languages,
+        subtitles=speech_pb2.SubtitleConfig(
+            formats=[enum_value(_SUBTITLE_FORMATS, each, "config.subtitles.formats") for each in subtitle_formats],
+            max_line_columns=max_line_columns,
+            max_lines=max_lines,
+            max_columns_per_second=max_columns_per_second,
+        )
+        if subtitle_formats
+        else None,
     )
     _set_encoding(config, raw_sample_rate_hertz, raw_channels)
     return speech_pb2.RecognizeRequest(config=config, audio=read(audio))
@@ -102,6 +117,10 @@ def recognize_file_request(
     identify_languages: bool = False,
     raw_sample_rate_hertz: int = 0,
     raw_channels: int = 1,
+    subtitle_formats: Sequence[str] = (),
+    max_line_columns: int = 0,
+    max_lines: int = 0,
+    max_columns_per_second: float = 0,
 ) -> speech_pb2.StreamingRecognizeRequest:
     """Transcribe a recording of any size, sent in portions: see ``portions``. Takes what ``recognize`` takes; yields
     final results as they are recognized, how far it has come, and the length and language at the end.
@@ -117,6 +136,10 @@ def recognize_file_request(
         identify_languages=identify_languages,
         raw_sample_rate_hertz=raw_sample_rate_hertz,
         raw_channels=raw_channels,
+        subtitle_formats=subtitle_formats,
+        max_line_columns=max_line_columns,
+        max_lines=max_lines,
+        max_columns_per_second=max_columns_per_second,
     )
     return speech_pb2.StreamingRecognizeRequest(
         streaming_config=speech_pb2.StreamingRecognitionConfig(

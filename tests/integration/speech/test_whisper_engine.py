@@ -13,6 +13,7 @@ from services.speech.engine import Options
 from services.speech.engines.faster_whisper import FasterWhisperEngine
 from services.speech.evaluate import character_error_rate
 from services.speech.live import End
+from services.speech.subtitles import Layout
 from tests.audio_files import RATE, meeting, noises
 
 pytestmark = pytest.mark.model
@@ -43,7 +44,7 @@ def test_long_audio_is_recognized_in_parts_that_fit_together(
     whole = engine.recognize(audio, options, Stop())
     monkeypatch.setattr("services.speech.recording.PART_S", 10.0)
     source = linear16((audio * 32_767).astype("<i2").tobytes(), RATE, 1, 100)
-    *_, end = recording.recognize(source, 100, engine, options, Stop())
+    *_, end = recording.recognize(source, 100, engine, options, Stop(), Layout())
     assert isinstance(end, End)
     in_parts = end.result
     texts = ["".join(segment.text for segment in found.segments) for found in (whole, in_parts)]

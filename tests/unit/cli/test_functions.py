@@ -37,6 +37,26 @@ def test_transcribe_prints_times_and_texts_and_says_what_to_check_beside_it(at: 
     assert "LOW_CONFIDENCE segments[2]: A segment is unclear." in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--format", "srt"], "SUBTITLE_FORMAT_SRT\n"),
+        (["--format", "vtt", "-o", "talk.srt"], "SUBTITLE_FORMAT_WEBVTT\n"),
+        (["-o", "talk.SRT"], "SUBTITLE_FORMAT_SRT\n"),
+        (["-o", "talk.vtt"], "SUBTITLE_FORMAT_WEBVTT\n"),
+        (["-o", "talk.md"], f"00:00.0  {SEGMENTS[0][2]}\n"),
+        (["--format", "text", "-o", "talk.vtt"], f"00:00.0  {SEGMENTS[0][2]}\n"),
+    ],
+)
+def test_transcribe_writes_subtitles_by_format_or_suffix(
+    at: Path, recording: Path, options: list[str], expected: str
+) -> None:
+    result = buhin("transcribe", recording, *options)
+    assert result.exit_code == 0, result.output
+    written = (at / options[-1]).read_text(encoding="utf-8") if "-o" in options else result.stdout
+    assert written.startswith(expected)
+
+
 def test_translate_takes_a_text_a_file_or_standard_input(at: Path) -> None:
     (at / "text.txt").write_text("橋", encoding="utf-8-sig")
     for arguments, given in ((["--text", "橋"], None), (["text.txt"], None), (["-"], "橋".encode())):

@@ -99,6 +99,19 @@ REQUESTS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], str, Message]] =
         ),
     ),
     (
+        "SpeechClient", "recognize", (FLAC,), {"subtitle_formats": ("webvtt", "srt"), "max_lines": 1},
+        "/buhin.speech.v1.SpeechService/Recognize",
+        speech.RecognizeRequest(
+            audio=FLAC,
+            config=speech.RecognitionConfig(
+                task=speech.TASK_TRANSCRIBE, enable_voice_activity_detection=True,
+                subtitles=speech.SubtitleConfig(
+                    formats=[speech.SUBTITLE_FORMAT_WEBVTT, speech.SUBTITLE_FORMAT_SRT], max_lines=1
+                ),
+            ),
+        ),
+    ),
+    (
         "TranslateClient", "translate_text", (["課", "市"],),
         {"target": "en", "glossary": {"課": "section"}, "glossary_id": "city", "do_not_translate": ["Kumo"]},
         "/buhin.translate.v1.TranslateService/TranslateText",

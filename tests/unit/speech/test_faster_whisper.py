@@ -1,27 +1,12 @@
-"""The parts of the engine that need no model: what to leave out, what is missing."""
+"""What of the engine needs no model: what is missing in a transcript."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.speech.engine import Segment, Span
-from services.speech.engines.faster_whisper import gaps, is_invented
+from services.speech.engine import Span
+from services.speech.engines.faster_whisper import gaps
 from tests.unit.speech.fakes import segment
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        (segment(1.5, 2.5, "に voice"), False),
-        (segment(2.0, 3.0, "after the voice"), True),
-        (segment(0.0, 1.0, "before the voice"), True),
-        (segment(1.5, 2.0, "sure", confidence=0.1, no_speech_probability=0.5), False),
-        (segment(1.5, 2.0, "sure", confidence=0.2, no_speech_probability=0.9), False),
-        (segment(1.5, 2.0, "You", confidence=0.19, no_speech_probability=0.51), True),
-    ],
-)
-def test_what_nobody_said_is_found_out(found: Segment, expected: bool) -> None:
-    assert is_invented(found, [Span(1.0, 2.0)]) is expected
 
 
 @pytest.mark.parametrize(

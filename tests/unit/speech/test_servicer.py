@@ -63,6 +63,25 @@ async def test_words_come_when_asked_for() -> None:
     ]
 
 
+async def test_subtitles_come_in_the_formats_and_the_layout_that_were_asked_for() -> None:
+    formats = [speech_pb2.SUBTITLE_FORMAT_WEBVTT, speech_pb2.SUBTITLE_FORMAT_SRT]
+    response = await recognize(FakeEngine(), subtitles={"formats": formats, "max_columns_per_second": 5})
+    assert not response.segments[0].words
+    webvtt, srt = response.subtitles
+    assert (webvtt.format, srt.format) == tuple(formats)
+    assert webvtt.content == (
+        "WEBVTT\n\n00:00:00.250 --> 00:00:01.500\n始めます。\n\n00:00:01.500 --> 00:00:02.000\nはい。\n"
+    )
+    assert srt.content.startswith("1\n00:00:00,250 --> 00:00:01,500\n始めます。\n\n2\n")
+    [reason] = response.review.reasons
+    assert (reason.code, reason.value, reason.threshold) == ("READING_SPEED", 12, 5)
+
+
+async def test_subtitles_of_nothing_are_empty_files() -> None:
+    response = await recognize(FakeEngine(NOTHING), subtitles={"formats": [2, 1]})
+    assert [each.content for each in response.subtitles] == ["WEBVTT\n", ""]
+
+
 async def test_nothing_said_is_an_empty_answer_with_a_warning() -> None:
     response = await recognize(FakeEngine(NOTHING))
     assert (response.transcript, len(response.segments), response.language_code) == ("", 0, "")
@@ -132,6 +151,15 @@ async def test_raw_samples_are_read_as_the_config_says() -> None:
         (AUDIO, {"hotwords": ["語", "x" * 65]}, errors.InputTooLargeError, "config.hotwords[1]",
          {"size": "65", "unit": "characters", "limit": "64"}),
         (AUDIO, {"hotwords": ["語", "　"]}, errors.EmptyInputError, "config.hotwords[1]", {}),
+        *[(AUDIO, {"subtitles": {name: value}}, errors.OutOfRangeError, f"config.subtitles.{name}",
+           {"minimum": str(low), "maximum": str(high)})
+          for name, low, high, wrong in (("max_line_columns", 10, 100, (9, 101, -1)), ("max_lines", 1, 4, (5, -1)),
+                                         ("max_columns_per_second", 5, 60, (4.9, 60.1, -1, float("nan"))))
+          for value in wrong],
+        (AUDIO, {"subtitles": {"formats": [1, 5]}}, errors.InvalidValueError, "config.subtitles.formats[1]",
+         {"value": "5", "accepted": "SUBTITLE_FORMAT_SRT, SUBTITLE_FORMAT_WEBVTT"}),
+        (AUDIO, {"subtitles": {"formats": [0]}}, errors.InvalidValueError, "config.subtitles.formats[0]", {}),
+        (AUDIO, {"subtitles": {"formats": [1, 2, 1]}}, errors.InputTooLargeError, "config.subtitles.formats", {}),
         (wav(sine(61.0)), {}, errors.InputTooLargeError, "audio", {"size": "61.0", "unit": "seconds", "limit": "60.0"}),
     ],
 )  # fmt: skip
