@@ -18,6 +18,8 @@ def _inside(name: str) -> str:
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SafePath = Annotated[str, AfterValidator(_inside)]
+Direction = Annotated[str, Field(pattern=r"^[a-z]{2,3}-[a-z]{2,3}$")]
+Measured = Literal["unmeasured", "weak", "draft", "good"]
 
 
 class _Part(BaseModel):
@@ -48,7 +50,11 @@ class ModelFile(_Part):
     name: SafePath
     size: int = Field(gt=0)
     sha256: Sha256
-    pieces: Pieces
+    pieces: Pieces | None = None
+
+    def each(self) -> list[tuple[str, str, str]]:
+        """Requirement, member and digest of every piece, in order; none where no package has it."""
+        return self.pieces.each() if self.pieces else []
 
 
 class Hub(_Part):
@@ -67,8 +73,12 @@ class ModelEntry(_Part):
     origin: str
     main: str
     files: list[ModelFile] = Field(min_length=1)
-    sources: list[Literal["installed", "index", "hub"]] = Field(min_length=1)
+    sources: list[Literal["installed", "index", "hub"]] = Field(default_factory=list)
+    """Where it is looked for, in order; none for a model that only comes from a folder that the operator names."""
     hub: Hub | None = None
+    directions: dict[Direction, Measured] = Field(default_factory=dict)
+    """Of a model that translates: what was measured of a direction, ``source-target``. One that is not here was not
+    measured; a model made for one direction whose files do not name it needs it here."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -76,6 +86,8 @@ class ModelEntry(_Part):
             raise ValueError(f"{self.id}: the main file {self.main} is not one of its files")
         if "hub" in self.sources and self.hub is None:
             raise ValueError(f"{self.id}: the source hub needs a repository")
+        if {"installed", "index"} & set(self.sources) and not all(file.pieces for file in self.files):
+            raise ValueError(f"{self.id}: the sources installed and index need the pieces of every file")
         return self
 
     @property

@@ -14,7 +14,8 @@ import pytest
 from buhin import errors
 from buhin.engine import Stop
 from buhin.models.store import ModelStore
-from buhin.text.llama import LlamaGenerator, plain
+from buhin.text.generator import plain
+from buhin.text.llama import LlamaGenerator
 from tests.generators import ask
 
 pytestmark = pytest.mark.model
