@@ -55,10 +55,13 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
     ) -> translate_pb2.TranslateTextResponse:
         """Translate texts in their order. A text that is in the target language already is returned as it is."""
         contents = self._contents(request.contents)
-        target = self._language(request.target_language_code, "target_language_code")
+        directions = self._worker.ready_engine().directions
+        targets = {target for _, target in directions}
+        target = _language(request.target_language_code, "target_language_code", targets)
         if not target:
             raise MissingFieldError(field="target_language_code")
-        given = self._language(request.source_language_code, "source_language_code")
+        sources = {source for source, into in directions if into == target}
+        given = _language(request.source_language_code, "source_language_code", sources | {target})
         terms = _glossary(request.glossary, self._glossary_dir)
         found: list[Reason] = []
         notices: list[Notice] = []
@@ -70,8 +73,11 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             if language in (target, UNDETERMINED):
                 notices.append(_unchanged(number, language))
                 jobs.append(None)
-            else:
+            elif language in sources:
                 jobs.append(Options(language, target, terms(language, target)))
+            else:
+                accepted = ", ".join(sorted(sources))
+                raise UnsupportedLanguageError(field=f"contents[{number}]", value=language, accepted=accepted)
 
         def work(engine: TranslateEngine, stop: Stop) -> list[Translation]:
             return [
@@ -152,18 +158,20 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             require_text(content, f"contents[{number}]")
         return list(contents)
 
-    def _language(self, code: str, field: str) -> str:
-        language = normalize(code)
-        if language and language not in NAMES:
-            raise UnsupportedLanguageError(field=field, value=code, accepted=", ".join(NAMES))
-        return language
-
     def _detected(self, number: int, content: str, found: list[Reason]) -> str:
         candidates = detect(content)
         if not candidates:
             return UNDETERMINED
         found.extend(reasons.of_detection(number, candidates[0].language, candidates[0].probability))
         return candidates[0].language
+
+
+def _language(code: str, field: str, known: set[str]) -> str:
+    """The language of a code. Raises UnsupportedLanguageError where the engine does not have it."""
+    language = normalize(code)
+    if language and language not in known:
+        raise UnsupportedLanguageError(field=field, value=code, accepted=", ".join(sorted(known)))
+    return language
 
 
 def _glossary(request: translate_pb2.Glossary, folder: Path | None) -> Callable[[str, str], dict[str, str]]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from buhin.engine import LoadedModel, Stop
+from buhin.errors import UnsupportedLanguageError, UnsupportedTaskError
 from buhin.text.embeddings import SentenceEncoder
-from buhin.text.generator import Generator
+from buhin.text.generator import Generator, Task
 from services.summarize.engine import Method, Options, Style, Summary
 from services.summarize.engines import abstractive, extractive
 
@@ -24,8 +25,8 @@ class ComposedSummarizer:
         self.models: Sequence[LoadedModel] = (generator.model, encoder.model)
 
     def warm_up(self) -> None:
-        """Summarize a text for real, both ways."""
-        for method in Method:
+        """Summarize a text for real, in every way that the model can."""
+        for method in Method if Task.SUMMARIZE in self._generator.tasks else (Method.EXTRACTIVE,):
             options = Options(method, Style.PARAGRAPH, "ja", "ja", max_sentences=1)
             if not self.summarize("会議は三時に始まる。場所は二階である。", options, Stop()).sentences:
                 raise RuntimeError(f"{method.name.lower()} summarization gives nothing")
@@ -36,7 +37,20 @@ class ComposedSummarizer:
         self._generator.close()
 
     def summarize(self, text: str, options: Options, stop: Stop) -> Summary:
-        """Summarize by the method that is wanted."""
+        """Summarize by the method that is wanted. Raises UnsupportedTaskError or UnsupportedLanguageError for what the
+        model cannot write.
+        """
         if options.method is Method.EXTRACTIVE:
             return extractive.summarize(text, options, self._encoder, stop)
+        self._require_ability(options)
         return abstractive.summarize(text, options, self._generator, self._encoder, self._pool, stop)
+
+    def _require_ability(self, options: Options) -> None:
+        if Task.SUMMARIZE not in self._generator.tasks:
+            raise UnsupportedTaskError(field="method", value="METHOD_ABSTRACTIVE", accepted="METHOD_EXTRACTIVE")
+        direction, known = (options.source, options.target), self._generator.directions
+        if options.source != options.target and direction not in known:
+            targets = sorted({options.source, *(target for source, target in known if source == options.source)})
+            raise UnsupportedLanguageError(
+                field="target_language_code", value=options.target, accepted=", ".join(targets)
+            )

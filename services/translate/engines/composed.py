@@ -9,13 +9,15 @@ from buhin.engine import LoadedModel, Stop
 from buhin.text.embeddings import SentenceEncoder
 from buhin.text.generator import Generation, Generator, Message, Prompt, Quality, Task
 from buhin.text.languages import NAMES
-from buhin.text.sentences import Span, split
+from buhin.text.sentences import MAX_SENTENCE_CHARACTERS, Span, split
 from services.translate.engine import Options, Pair, Translation
 from services.translate.kept import lost
 
 _NO_SPACES = {"ja", "zh", "th"}
 """Languages whose sentences stand side by side without a space."""
 _TOKENS_A_CHARACTER, _TOKENS_AT_LEAST = 2, 48
+_PROMPT_TOKENS = 300
+"""Tokens of what a model that follows instructions is told around a sentence; long lists of terms take more."""
 
 
 class ComposedTranslator:
@@ -29,10 +31,16 @@ class ComposedTranslator:
         self.version = generator.version
         self.directions: Mapping[tuple[str, str], Quality] = generator.directions
         self.models: Sequence[LoadedModel] = (generator.model, encoder.model)
+        room = generator.context_tokens
+        if generator.follows_instructions:
+            room = (room - _PROMPT_TOKENS - _TOKENS_AT_LEAST) // (1 + _TOKENS_A_CHARACTER)
+        self._max_characters = max(1, min(MAX_SENTENCE_CHARACTERS, room))
 
     def warm_up(self) -> None:
-        """Translate a sentence for real."""
-        if not self.translate("こんにちは。", Options("ja", "en"), Stop()).text:
+        """Translate a sentence for real, from Japanese into English where the model can."""
+        direction = min(self.directions, key=lambda pair: (pair != ("ja", "en"), pair))
+        sentence = "こんにちは。" if direction[0] == "ja" else "Hello."
+        if not self.translate(sentence, Options(*direction), Stop()).text:
             raise RuntimeError("the model translates into nothing")
 
     def close(self) -> None:
@@ -41,8 +49,10 @@ class ComposedTranslator:
         self._generator.close()
 
     def translate(self, content: str, options: Options, stop: Stop) -> Translation:
-        """Sentence by sentence: a small model keeps more of a sentence than of a paragraph."""
-        spans = split(content)
+        """Sentence by sentence: a small model keeps more of a sentence than of a paragraph. A sentence that is too long
+        for the model's context is cut.
+        """
+        spans = split(content, max_characters=self._max_characters)
         sentences = [span.of(content) for span in spans]
         written = list(self._pool.map(lambda sentence: self._sentence(sentence, options, stop), sentences))
         translations = [_clean(sentence, each.text) for sentence, each in zip(sentences, written, strict=True)]
