@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from buhin.models.files import sha256
+
 
 def _inside(name: str) -> str:
     path = PurePosixPath(name)
@@ -79,6 +81,19 @@ class ModelEntry(_Part):
     directions: dict[Direction, Measured] = Field(default_factory=dict)
     """Of a model that translates: what was measured of a direction, ``source-target``. One that is not here was not
     measured; a model made for one direction whose files do not name it needs it here."""
+
+    @classmethod
+    def of_folder(cls, folder: Path, main: str, **said: str) -> ModelEntry:
+        """An entry for the files of a folder, by their sizes and digests; what else is said of it is given.
+
+        Raises pydantic.ValidationError where the main file is not there.
+        """
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = [
+            ModelFile(name=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=sha256(path))
+            for path in paths
+        ]
+        return cls.model_validate({**said, "main": main, "files": files})
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:

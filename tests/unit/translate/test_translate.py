@@ -256,9 +256,7 @@ async def test_a_language_that_the_engine_does_not_have_is_refused_with_those_it
         stub: Any = translate_pb2_grpc.TranslateServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
             await stub.TranslateText(
-                translate_pb2.TranslateTextRequest(
-                    contents=["Guten Tag, wie geht es?"], target_language_code="en"
-                )
+                translate_pb2.TranslateTextRequest(contents=["Guten Tag, wie geht es?"], target_language_code="en")
             )
         same = await stub.TranslateText(
             translate_pb2.TranslateTextRequest(contents=["Hello"], source_language_code="en", target_language_code="en")
