@@ -96,7 +96,7 @@ class Marian:
     def ask(self, prompt: Prompt) -> Asked:
         """The text, with the mark of the target where the model has several."""
         mark = self._marks.get(prompt.target)
-        return Asked(tokens(self._tokenizer, f"{mark} {prompt.text}" if mark else prompt.text), [self._start])
+        return Asked(tokens(self._tokenizer, prompt.text, prefix=f"{mark} " if mark else ""), [self._start])
 
 
 class Prefixed:
@@ -122,7 +122,7 @@ class Prefixed:
         """The text after the prefix of its task."""
         translates = prompt.task is Task.TRANSLATE
         prefix = self._translations[prompt.source, prompt.target] if translates else self._summary
-        return Asked(tokens(self._tokenizer, prefix + prompt.text), [self._start])
+        return Asked(tokens(self._tokenizer, prompt.text, prefix=prefix), [self._start])
 
 
 class Chat:
@@ -136,14 +136,10 @@ class Chat:
             raise UnknownFamilyError("it has no chat template")
         self._tokenizer = tokenizer
         self.pairs = frozenset(itertools.permutations(NAMES, 2))
-        marks = sorted({str(token) for token in tokenizer.get_added_vocab()} | set(tokenizer.all_special_tokens))
-        self._marks = re.compile(
-            "|".join(rf"(?<={re.escape(m[0])})(?={re.escape(m[1:])})" for m in marks if len(m) > 1)
-        )
 
     def ask(self, prompt: Prompt) -> Asked:
         """The messages; a text cannot contain a mark of the template, nor any other token that stands for itself."""
-        messages = [{"role": m.role, "content": self._marks.sub(" ", plain(m.content))} for m in prompt.messages]
+        messages = [{"role": m.role, "content": _unmarked(self._tokenizer, m.content)} for m in prompt.messages]
         written = self._tokenizer.apply_chat_template(
             messages, add_generation_prompt=True, tokenize=False, enable_thinking=False
         )
@@ -173,9 +169,18 @@ def family(config: Any, tokenizer: Any, start: int | None, named: Iterable[Pair]
     return found
 
 
-def tokens(tokenizer: Any, text: str) -> list[int]:
-    """A text in tokens, as a model reads it. What looks like a special token is text."""
-    return list(tokenizer(text, split_special_tokens=True)["input_ids"])
+def tokens(tokenizer: Any, text: str, *, prefix: str = "") -> list[int]:
+    """A text in tokens, after a prefix, as a model reads it."""
+    return list(tokenizer(prefix + _unmarked(tokenizer, text))["input_ids"])
+
+
+def _unmarked(tokenizer: Any, text: str) -> str:
+    """The text without anything that would become a token that stands for itself, such as the end of a text."""
+    text = plain(text)
+    for mark in {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}:
+        if len(mark) > 1 and not mark.isspace() and mark in text:
+            text = text.replace(mark, f"{mark[0]} {mark[1:]}")
+    return text
 
 
 def _language(code: str | None) -> str:

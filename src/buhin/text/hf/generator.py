@@ -14,7 +14,7 @@ from typing import Any
 from buhin.engine import LoadedModel, Stop
 from buhin.errors import UnusableModelError
 from buhin.models.store import Model
-from buhin.text.generator import Generation, Prompt, plain, qualities, require_ability, require_room
+from buhin.text.generator import Generation, Prompt, qualities, require_ability, require_room
 from buhin.text.hf.batching import Batcher, Job
 from buhin.text.hf.families import Asked, UnknownFamilyError, family, tokens
 
@@ -66,7 +66,7 @@ class TransformersGenerator:
     def count_tokens(self, text: str) -> int:
         """Tokens of a text."""
         with self._lock:
-            return len(tokens(self._tokenizer, plain(text) if self.follows_instructions else text))
+            return len(tokens(self._tokenizer, text))
 
     def generate(self, prompt: Prompt, *, stop: Stop, on_text: Callable[[str], None] | None = None) -> Generation:
         """Write the most likely token each time. See Generator.generate."""
