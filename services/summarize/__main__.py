@@ -21,7 +21,7 @@ def application(settings: TextSettings) -> Application[SummarizeEngine]:
 
     def load() -> SummarizeEngine:
         generator, encoder = load_models(settings, writes=WRITES, compares=COMPARES)
-        return ComposedSummarizer(generator, encoder, slots=settings.concurrency)
+        return ComposedSummarizer(generator, encoder, slots=settings.slots)
 
     return Application(
         card=ServiceCard.load(Path(__file__).with_name("card.yaml")),

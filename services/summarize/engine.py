@@ -114,6 +114,6 @@ class SummarizeEngine(engine.Engine, Protocol):
     def summarize(self, text: str, options: Options, stop: engine.Stop) -> Iterator[str | Summary]:
         """Summarize: the next characters of a draft as they are written, then the summary, once.
 
-        Raises CancelledError soon after ``stop`` is set, OutOfRangeError where no sentence fits, InvalidValueError or
-        UnsupportedLanguageError where the models cannot do what is wanted.
+        Raises CancelledError soon after ``stop`` is set, OutOfRangeError where no sentence fits, and
+        UnsupportedTaskError or UnsupportedLanguageError where the models cannot do what is wanted.
         """

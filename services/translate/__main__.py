@@ -21,7 +21,7 @@ def application(settings: TextSettings) -> Application[TranslateEngine]:
 
     def load() -> TranslateEngine:
         generator, encoder = load_models(settings, writes=WRITES, compares=COMPARES)
-        return ComposedTranslator(generator, encoder, slots=settings.concurrency)
+        return ComposedTranslator(generator, encoder, slots=settings.slots)
 
     return Application(
         card=ServiceCard.load(Path(__file__).with_name("card.yaml")),

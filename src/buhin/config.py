@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from buhin import paths
@@ -101,14 +101,40 @@ class TextSettings(ServerSettings):
 
     concurrency: int = Field(default=2, ge=1, le=64)
     """Requests worked on at the same time; the engine batches them."""
+    text_engine: Literal["llama.cpp", "transformers", "openai"] = "llama.cpp"
+    """What runs the model that writes: ``llama.cpp`` (GGUF) or ``transformers`` (safetensors) in this process, or a
+    server with OpenAI's interface, such as vLLM or llama-server."""
     text_model: str = "qwen2.5-coder-1.5b-instruct-q4_k_m"
-    """Model of the manifest that writes."""
+    """Model that writes: of the manifest or, with the engine ``openai``, of the server, as it calls it."""
     embedding_model: str = "use-multilingual-v3"
     """Model of the manifest that compares sentences."""
     text_context_tokens: int = Field(default=8_192, ge=1_024, le=131_072)
-    """Context of the writing model, shared by the requests worked on at the same time."""
+    """Context of the writing model, shared by the batch; the context of a server that says its own goes before it."""
+    text_batch_size: int | None = Field(default=None, ge=1, le=256)
+    """Texts that the writing model works on together; unset: ``concurrency``. More is more throughput and memory."""
+    text_batch_window_ms: float = Field(default=5, ge=0, le=1_000)
+    """Milliseconds that a text waits for others to share its batch, with ``transformers``: latency for throughput."""
+    text_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where a model in this process runs; ``auto``: on a GPU where there is one that the installed library can use."""
+    text_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers that ``transformers`` computes with; ``auto``: float32 on a CPU, those of the model's files on a GPU."""
+    openai_url: str = Field(default="http://127.0.0.1:8000/v1", pattern=r"^https?://[^/@\s]+(/[^\s?#]*)?$")
+    """Base of the server's interface, to which ``/chat/completions`` is added."""
+    openai_api_key: SecretStr | None = None
+    """Key that the server asks for. Give it in the environment; it is never logged."""
+    openai_timeout_s: float = Field(default=120, gt=0, le=3_600)
+    """Seconds without a byte from the server after which a request fails."""
+    openai_wait_s: float = Field(default=60, ge=0, le=3_600)
+    """Seconds to wait, at the start, for a server that does not answer yet."""
+    openai_extra: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of each request, as JSON: ``{"chat_template_kwargs": {"enable_thinking": false}}``."""
     max_characters: int = Field(default=50_000, ge=1, le=1_000_000)
     """Most characters of one request."""
+
+    @property
+    def slots(self) -> int:
+        """Texts that the writing model works on together."""
+        return self.text_batch_size or self.concurrency
 
 
 class ImageSettings(ServerSettings):

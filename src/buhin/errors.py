@@ -8,17 +8,22 @@ BuhinError
 │   ├── EmptyInputError                 EMPTY_INPUT
 │   ├── InputTooLargeError              INPUT_TOO_LARGE
 │   ├── UnreadableMediaError            UNREADABLE_MEDIA
-│   └── UnsupportedLanguageError        UNSUPPORTED_LANGUAGE
+│   ├── UnsupportedLanguageError        UNSUPPORTED_LANGUAGE
+│   └── UnsupportedTaskError            UNSUPPORTED_TASK
 ├── UnavailableError                  UNAVAILABLE
 │   ├── NotReadyError                   NOT_READY
 │   ├── DrainingError                   DRAINING
+│   ├── ModelServerError                MODEL_SERVER_UNAVAILABLE
 │   └── ModelError                      MODEL_UNAVAILABLE
 │       ├── ModelMissingError             MODEL_MISSING
 │       ├── DigestMismatchError           DIGEST_MISMATCH
 │       ├── OfflineError                  OFFLINE
 │       ├── SourceError                   SOURCE_FAILED
+│       ├── UnusableModelError            UNUSABLE_MODEL
+│       ├── ModelServerRefusedError       MODEL_SERVER_REFUSED
 │       └── EngineFailedError             ENGINE_FAILED
 ├── QueueFullError                    RESOURCE_EXHAUSTED   QUEUE_FULL
+├── ModelServerBusyError              RESOURCE_EXHAUSTED   MODEL_SERVER_BUSY
 ├── TooManyStreamsError               RESOURCE_EXHAUSTED   TOO_MANY_STREAMS
 ├── DeadlineExceededError             DEADLINE_EXCEEDED    DEADLINE_EXCEEDED
 ├── StreamIdleError                   DEADLINE_EXCEEDED    STREAM_IDLE
@@ -136,6 +141,14 @@ class UnsupportedLanguageError(InvalidInputError):
     text_ja = "{field} の言語 {value} には対応していません。対応する言語: {accepted}"
 
 
+class UnsupportedTaskError(InvalidInputError):
+    """What is asked for is not something that the engine's model can write."""
+
+    reason = "UNSUPPORTED_TASK"
+    text = "the model of this service cannot do {value}; it can do: {accepted}"
+    text_ja = "このサービスのモデルは {value} に対応していません。対応できるもの: {accepted}"
+
+
 class UnavailableError(BuhinError):
     """The service does not answer now; a later try may succeed."""
 
@@ -159,6 +172,14 @@ class DrainingError(UnavailableError):
     reason = "DRAINING"
     text = "the service is stopping and takes no more requests"
     text_ja = "サービスは停止中のため、新しい要求を受け付けません"
+
+
+class ModelServerError(UnavailableError):
+    """The server that runs the model does not answer, or broke an answer off."""
+
+    reason = "MODEL_SERVER_UNAVAILABLE"
+    text = "the server of model {model} does not answer: {problem}"
+    text_ja = "モデル {model} のサーバーが応答しません: {problem}"
 
 
 class ModelError(UnavailableError):
@@ -207,6 +228,22 @@ class SourceError(ModelError):
     text_ja = "モデル {model} をどの取得元からも取得できませんでした: {problem}"
 
 
+class UnusableModelError(ModelError):
+    """The files of a model are right and are not what the engine can run."""
+
+    reason = "UNUSABLE_MODEL"
+    text = "the engine {engine} cannot run model {model}: {problem}"
+    text_ja = "エンジン {engine} ではモデル {model} を実行できません: {problem}"
+
+
+class ModelServerRefusedError(ModelError):
+    """The server that runs the model does not take the request: its settings or this service's are wrong."""
+
+    reason = "MODEL_SERVER_REFUSED"
+    text = "the server of model {model} refuses: {problem}"
+    text_ja = "モデル {model} のサーバーが要求を拒否しました: {problem}"
+
+
 class EngineFailedError(ModelError):
     """The engine could not load its model or did not answer its warm-up."""
 
@@ -222,6 +259,15 @@ class QueueFullError(BuhinError):
     reason = "QUEUE_FULL"
     text = "{waiting} requests are waiting already, the limit; try again later"
     text_ja = "待ち行列が上限の {waiting} 件に達しています。しばらくしてから再試行してください"
+
+
+class ModelServerBusyError(BuhinError):
+    """The server that runs the model has as much work as it takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "MODEL_SERVER_BUSY"
+    text = "the server of model {model} has as much work as it takes; try again later"
+    text_ja = "モデル {model} のサーバーが混み合っています。しばらくしてから再試行してください"
 
 
 class TooManyStreamsError(BuhinError):

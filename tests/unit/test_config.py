@@ -38,6 +38,9 @@ def test_every_setting_is_documented_where_it_is_declared(settings: type[Setting
         (ServerSettings, "BUHIN_PORT", "0", {"port": 0}),
         (ServerSettings, "BUHIN_QUEUE_SIZE", "5", {"queue_size": 5}),
         (SpeechSettings, "BUHIN_SPEECH_BEAM_SIZE", "2", {"speech_beam_size": 2}),
+        (TextSettings, "BUHIN_TEXT_ENGINE", "openai", {"text_engine": "openai", "slots": 2}),
+        (TextSettings, "BUHIN_TEXT_BATCH_SIZE", "8", {"text_batch_size": 8, "slots": 8}),
+        (TextSettings, "BUHIN_CONCURRENCY", "4", {"text_batch_size": None, "slots": 4}),
     ],
 )
 def test_settings_come_from_the_environment(
@@ -58,6 +61,13 @@ def test_settings_come_from_the_environment(
         (ServerSettings, {"log_level": "LOUD"}),
         (SpeechSettings, {"max_audio_seconds": 0}),
         (TextSettings, {"text_context_tokens": 10}),
+        (TextSettings, {"text_engine": "abacus"}),
+        (TextSettings, {"text_batch_size": 0}),
+        (TextSettings, {"text_batch_window_ms": -1}),
+        (TextSettings, {"text_device": "quantum"}),
+        (TextSettings, {"openai_url": "ftp://host/v1"}),
+        (TextSettings, {"openai_url": "http://user:secret@host/v1"}),
+        (TextSettings, {"openai_timeout_s": 0}),
         (ImageSettings, {"max_pixels": 10**12}),
         (ClientSettings, {"timeout_s": 0}),
     ],
@@ -65,6 +75,14 @@ def test_settings_come_from_the_environment(
 def test_settings_out_of_bounds_are_refused(settings: type[Settings], values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settings(**values)
+
+
+def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUHIN_OPENAI_API_KEY", "s3cret")
+    settings = TextSettings()
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings) + settings.model_dump_json()
 
 
 def test_the_cache_follows_the_xdg_convention(monkeypatch: pytest.MonkeyPatch) -> None:

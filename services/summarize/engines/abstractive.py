@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from buhin.engine import Stop
-from buhin.errors import InvalidValueError, UnsupportedLanguageError
+from buhin.errors import UnsupportedLanguageError, UnsupportedTaskError
 from buhin.text.embeddings import SentenceEncoder
 from buhin.text.generator import Generator, Task
 from buhin.text.sentences import split
@@ -38,7 +38,7 @@ def summarize(
 ) -> Iterator[str | Summary]:
     """Write a sentence for each topic that matters. What looks like an instruction is not shown to the model.
 
-    Raises InvalidValueError or UnsupportedLanguageError where the model cannot do what is wanted.
+    Raises UnsupportedTaskError or UnsupportedLanguageError where the model cannot do what is wanted.
     """
     _require_able(generator, options)
     source = read(text, encoder)
@@ -78,10 +78,10 @@ def summarize(
 
 def _require_able(generator: Generator, options: Options) -> None:
     if Task.SUMMARIZE not in generator.tasks:
-        raise InvalidValueError(field="method", value="METHOD_ABSTRACTIVE", accepted="METHOD_EXTRACTIVE")
+        raise UnsupportedTaskError(field="method", value="METHOD_ABSTRACTIVE", accepted="METHOD_EXTRACTIVE")
     if options.style in _POINTS and not generator.follows_instructions:
         accepted = "STYLE_PARAGRAPH, STYLE_BULLETS (the model follows no instructions)"
-        raise InvalidValueError(field="style", value=f"STYLE_{options.style.name}", accepted=accepted)
+        raise UnsupportedTaskError(field="style", value=f"STYLE_{options.style.name}", accepted=accepted)
     direction = (options.source, options.target)
     if options.source != options.target and direction not in generator.directions:
         targets = sorted(target for source, target in generator.directions if source == options.source)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from buhin.engine import LoadedModel, Stop
 from buhin.text.embeddings import SentenceEncoder
-from buhin.text.generator import Generator
+from buhin.text.generator import Generator, Task
 from services.summarize.engine import Method, Options, Style, Summary
 from services.summarize.engines import abstractive, extractive
 
@@ -24,8 +24,8 @@ class ComposedSummarizer:
         self.models: Sequence[LoadedModel] = (generator.model, encoder.model)
 
     def warm_up(self) -> None:
-        """Summarize a text for real, both ways."""
-        for method in Method:
+        """Summarize a text for real, in every way that the model can."""
+        for method in Method if Task.SUMMARIZE in self._generator.tasks else (Method.EXTRACTIVE,):
             options = Options(method, Style.PARAGRAPH, "ja", "ja", max_sentences=1)
             *_, summary = self.summarize("会議は三時に始まる。場所は二階である。", options, Stop())
             if not (isinstance(summary, Summary) and summary.sentences):

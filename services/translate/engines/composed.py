@@ -12,10 +12,10 @@ from buhin.text.embeddings import SentenceEncoder
 from buhin.text.generator import Generator, Prompt, Quality
 from buhin.text.injection import looks_like_an_instruction
 from buhin.text.languages import PLAIN_JAPANESE
-from buhin.text.sentences import Span, split
+from buhin.text.sentences import MAX_SENTENCE_CHARACTERS, Span, split
 from services.translate.engine import Options, Pair, Translation
 from services.translate.engines.plain import PlainJapanese
-from services.translate.engines.prompts import to_translate
+from services.translate.engines.prompts import TOKENS_A_CHARACTER, TOKENS_AT_LEAST, to_translate
 from services.translate.engines.quoting import unquoted
 from services.translate.engines.simplifier import Simplifier, Written, clean
 from services.translate.kept import is_question, lost, masked, unmasked
@@ -25,6 +25,8 @@ MIN_GUARDED_SIMILARITY = 0.5
 _NO_SPACES = {"ja", "zh", "th"}
 """Languages whose sentences stand side by side without a space."""
 _LETTER = re.compile(r"[^\W\d_]")
+_PROMPT_TOKENS = 300
+"""Tokens of what a model that follows instructions is told around a sentence; long lists of terms take more."""
 
 
 class ComposedTranslator:
@@ -41,13 +43,16 @@ class ComposedTranslator:
         self.version = generator.version
         self.directions: Mapping[tuple[str, str], Quality] = dict(generator.directions) | _into_plain(generator)
         self.models: Sequence[LoadedModel] = (generator.model, encoder.model)
+        room = generator.context_tokens
+        if generator.follows_instructions:
+            room = (room - _PROMPT_TOKENS - TOKENS_AT_LEAST) // (1 + TOKENS_A_CHARACTER)
+        self._max_characters = max(1, min(MAX_SENTENCE_CHARACTERS, room))
 
     def warm_up(self) -> None:
-        """Translate a sentence for real."""
-        options = next(
-            (Options(*pair) for pair in self.directions if pair == ("ja", "en")), Options(*min(self.directions))
-        )
-        if not self.translate("こんにちは。", options, Stop()).text:
+        """Translate a sentence for real, from Japanese into English where the model can."""
+        direction = min(self.directions, key=lambda pair: (pair != ("ja", "en"), pair))
+        sentence = "こんにちは。" if direction[0] == "ja" else "Hello."
+        if not self.translate(sentence, Options(*direction), Stop()).text:
             raise RuntimeError("the model translates into nothing")
 
     def close(self) -> None:
@@ -56,10 +61,10 @@ class ComposedTranslator:
         self._generator.close()
 
     def translate(self, content: str, options: Options, stop: Stop) -> Translation:
-        """Sentence by sentence: a small model keeps more of a sentence than of a paragraph. All are guarded where one
-        of them seems to be an instruction.
+        """Sentence by sentence: a small model keeps more of a sentence than of a paragraph. A sentence that is too long
+        for the model's context is cut. All are guarded where one of them seems to be an instruction.
         """
-        spans = split(content)
+        spans = split(content, max_characters=self._max_characters)
         sentences = [span.of(content) for span in spans]
         guarded = self._generator.follows_instructions and any(map(looks_like_an_instruction, sentences))
         write = self._simplified if options.target == PLAIN_JAPANESE else self._translated

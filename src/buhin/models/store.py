@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from buhin.config import Settings
@@ -24,7 +24,7 @@ _SPARE_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Model:
-    """A model in the store, verified."""
+    """A model in the store, verified. ``directions`` are those of its entry in the manifest."""
 
     id: str
     path: Path
@@ -32,6 +32,7 @@ class Model:
     digest: str
     licence: str
     size_bytes: int
+    directions: Mapping[str, str] = field(default_factory=dict)
 
     def loaded(self, role: str) -> LoadedModel:
         """The same, as an engine reports it."""
@@ -78,7 +79,7 @@ class ModelStore:
             raise ModelMissingError(model=model_id)
         for file in entry.files:
             self._verify(entry, file, path / file.name)
-        return Model(entry.id, path, path / entry.main, entry.digest, entry.licence, entry.size)
+        return Model(entry.id, path, path / entry.main, entry.digest, entry.licence, entry.size, entry.directions)
 
     def pull(
         self,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from buhin.engine import LoadedModel, Stop
+from buhin.errors import InputTooLargeError, UnsupportedLanguageError, UnsupportedTaskError
+
+_MARK = re.compile(r"<(?=[|｜]|/?(?:s|bos|eos|start_of_turn|end_of_turn|start_of_image)>)|\[(?=/?INST\])")
+TEMPLATE_TOKENS = 32
+"""Tokens that a chat template may add to a message."""
 
 
 class Quality(enum.Enum):
@@ -108,3 +114,34 @@ class Generator(Protocol):
 
     def close(self) -> None:
         """Free the model."""
+
+
+def plain(text: str) -> str:
+    """The text without the marks between messages (``<|im_end|>`` and the like), which only the template may set."""
+    return _MARK.sub(lambda mark: f"{mark.group()} ", text)
+
+
+def qualities(pairs: Iterable[tuple[str, str]], measured: Mapping[str, str]) -> dict[tuple[str, str], Quality]:
+    """Each direction with what the manifest says of it, by ``source-target``."""
+    return {pair: Quality[measured.get("-".join(pair), "unmeasured").upper()] for pair in pairs}
+
+
+def require_ability(generator: Generator, prompt: Prompt) -> None:
+    """Raise UnsupportedTaskError or UnsupportedLanguageError for what the model cannot write."""
+    if prompt.task not in generator.tasks:
+        accepted = ", ".join(sorted(task.name for task in generator.tasks))
+        raise UnsupportedTaskError(value=prompt.task.name, accepted=accepted)
+    if prompt.json_schema is not None and not generator.follows_instructions:
+        raise UnsupportedTaskError(value="JSON", accepted="plain text")
+    if prompt.task is Task.TRANSLATE and (prompt.source, prompt.target) not in generator.directions:
+        raise UnsupportedLanguageError(
+            field="target_language_code",
+            value=f"{prompt.source}-{prompt.target}",
+            accepted=", ".join("-".join(pair) for pair in sorted(generator.directions)),
+        )
+
+
+def require_room(size: int, limit: int) -> None:
+    """Raise InputTooLargeError for a prompt that, with its answer, has more tokens than the model takes."""
+    if size > limit:
+        raise InputTooLargeError(field="text", size=size, unit="tokens", limit=limit)

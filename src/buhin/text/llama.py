@@ -6,21 +6,25 @@ import itertools
 import json
 import secrets
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import xllamacpp
 
 from buhin.engine import LoadedModel, Stop
-from buhin.errors import InputTooLargeError
 from buhin.models.store import Model
-from buhin.text.generator import Generation, Prompt, Quality, Task
+from buhin.text.generator import (
+    TEMPLATE_TOKENS,
+    Generation,
+    Prompt,
+    Task,
+    plain,
+    qualities,
+    require_ability,
+    require_room,
+)
 from buhin.text.languages import NAMES
-
-_MEASURED = {("ja", "en"): Quality.DRAFT, ("en", "ja"): Quality.WEAK}
-_TEMPLATE_TOKENS = 32
-"""Tokens that the chat template may add to a message."""
 
 
 class LlamaGenerator:
@@ -28,13 +32,17 @@ class LlamaGenerator:
 
     name = "llama.cpp"
     tasks = frozenset(Task)
-    directions: Mapping[tuple[str, str], Quality] = {
-        pair: _MEASURED.get(pair, Quality.UNMEASURED) for pair in itertools.permutations(NAMES, 2)
-    }
     follows_instructions = True
 
     def __init__(
-        self, model: Model, *, context_tokens: int, slots: int, threads: int, role: str = "text generation"
+        self,
+        model: Model,
+        *,
+        context_tokens: int,
+        slots: int,
+        threads: int,
+        gpu: bool = True,
+        role: str = "text generation",
     ) -> None:
         params = xllamacpp.CommonParams()
         params.model.path = str(model.main)
@@ -43,6 +51,8 @@ class LlamaGenerator:
         params.kv_unified = False
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
+        if not gpu:
+            params.n_gpu_layers = 0
         params.offline = True
         params.ui = False
         # The library opens a port on loopback; a key that only this object knows closes it to others.
@@ -51,6 +61,7 @@ class LlamaGenerator:
         params.verbosity = 0
         self._server = xllamacpp.Server(params)
         self.context_tokens = context_tokens // slots
+        self.directions = qualities(itertools.permutations(NAMES, 2), model.directions)
         self.version = version("xllamacpp")
         self.model: LoadedModel = model.loaded(role)
 
@@ -67,11 +78,9 @@ class LlamaGenerator:
     def generate(self, prompt: Prompt, *, stop: Stop, on_text: Callable[[str], None] | None = None) -> Generation:
         """Write with temperature 0. See Generator.generate."""
         stop.check()
-        prompt_tokens = sum(self.count_tokens(message.content) + _TEMPLATE_TOKENS for message in prompt.messages)
-        if prompt_tokens + prompt.max_tokens > self.context_tokens:
-            raise InputTooLargeError(
-                field="text", size=prompt_tokens + prompt.max_tokens, unit="tokens", limit=self.context_tokens
-            )
+        require_ability(self, prompt)
+        prompt_tokens = sum(self.count_tokens(message.content) + TEMPLATE_TOKENS for message in prompt.messages)
+        require_room(prompt_tokens + prompt.max_tokens, self.context_tokens)
         request: dict[str, Any] = {
             "messages": [{"role": message.role, "content": plain(message.content)} for message in prompt.messages],
             "max_tokens": prompt.max_tokens,
@@ -89,11 +98,6 @@ class LlamaGenerator:
     def close(self) -> None:
         """Free the model."""
         del self._server
-
-
-def plain(text: str) -> str:
-    """The text without the marks between messages (``<|im_end|>`` and the like), which only the template may set."""
-    return text.replace("<|", "< |")
 
 
 def _collect(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -14,7 +16,8 @@ import pytest
 from buhin import errors
 from buhin.engine import Stop
 from buhin.models.store import ModelStore
-from buhin.text.llama import LlamaGenerator, plain
+from buhin.text.generator import Quality, plain
+from buhin.text.llama import LlamaGenerator
 from tests.generators import ask
 
 pytestmark = pytest.mark.model
@@ -93,3 +96,25 @@ def test_its_port_answers_nobody_else(generator: LlamaGenerator) -> None:
         urllib.request.urlopen(request, timeout=10)
     with caught.value as refused:
         assert refused.code == 401
+
+
+def test_two_callers_are_written_for_at_the_same_time(generator: LlamaGenerator) -> None:
+    order: list[int] = []
+    both = threading.Barrier(2)
+
+    def write(caller: int) -> str:
+        prompt = ask("Count from 1 to 50, separated by commas.", max_tokens=40)
+        both.wait(60)
+        return generator.generate(prompt, stop=Stop(), on_text=lambda text: order.append(caller)).text
+
+    with ThreadPoolExecutor(2) as pool:
+        written = list(pool.map(write, (0, 1)))
+    assert all(text.startswith("1, 2, 3") for text in written)
+    for one, other in ((0, 1), (1, 0)):
+        assert order.index(one) < len(order) - 1 - order[::-1].index(other)
+
+
+def test_what_was_measured_comes_from_the_manifest(generator: LlamaGenerator) -> None:
+    assert generator.directions["ja", "en"] is Quality.DRAFT
+    assert generator.directions["en", "ja"] is Quality.WEAK
+    assert generator.directions["de", "fr"] is Quality.UNMEASURED

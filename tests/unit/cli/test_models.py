@@ -75,3 +75,17 @@ def test_an_unknown_model_is_refused_with_those_that_are_known() -> None:
         result = models(command, "huge")
         assert result.exit_code == 1
         assert "known: tiny" in result.output
+
+
+def test_a_model_of_ones_own_goes_from_a_folder_through_an_entry_into_the_store(tmp_path: Path) -> None:
+    said = ("--main", "model.bin", "--licence", "MIT", "--origin", "made here")
+    entry = models("entry", "own", "usb", *said)
+    assert entry.exit_code == 0, entry.output
+    (tmp_path / "manifest.yaml").write_text("models:\n" + entry.stdout, encoding="utf-8")
+    pulled = models("pull", "own", "--from", "usb", "--json")
+    assert pulled.exit_code == 0, pulled.output
+    folder = Path(json.loads(pulled.stdout)[0]["path"])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
+    wrong = models("entry", "own", "usb", "--main", "weights.bin", *said[2:])
+    assert wrong.exit_code == 1
+    assert "config.json, model.bin" in wrong.stderr

@@ -179,6 +179,16 @@ def test_from_a_directory(tmp_path: Path, directory: Path) -> None:
     assert contents(store.pull("tiny", directory=directory).path) == CONTENT
 
 
+def test_a_model_that_no_source_has_comes_from_a_directory(tmp_path: Path, directory: Path) -> None:
+    data = manifest().model_dump()
+    for file in data["models"][0]["files"]:
+        del file["pieces"]
+    store = ModelStore(tmp_path / "models", Manifest.model_validate(data))
+    with pytest.raises(errors.SourceError):
+        store.pull("tiny")
+    assert contents(store.pull("tiny", directory=directory).path) == CONTENT
+
+
 def test_from_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part, members in (
         (1, {"01.bin": HALVES[0], "config.json": CONTENT["config.json"]}),
@@ -333,7 +343,10 @@ def test_two_processes_fetch_once(tmp_path: Path, index: Path) -> None:
         ({"main": "other.bin"}, "main file"),
         ({"hub": None, "sources": ["hub"]}, "needs a repository"),
         ({"sources": ["carrier pigeon"]}, "Input should be"),
+        ({"files": [{"pieces": None}]}, "need the pieces"),
         ({"colour": "red"}, "Extra inputs"),
+        ({"directions": {"ja-en": "superb"}}, "unmeasured"),
+        ({"directions": {"japanese": "good"}}, "match pattern"),
     ],
 )
 def test_a_wrong_manifest_is_refused(change: dict[str, Any], message: str) -> None:
@@ -352,3 +365,4 @@ def test_the_manifest_of_the_house_is_right() -> None:
         "whisper-base", "qwen2.5-coder-1.5b-instruct-q4_k_m", "use-multilingual-v3",
     ]  # fmt: skip
     assert found.models[1].size == 1_117_320_768
+    assert found.models[1].directions == {"ja-en": "draft", "en-ja": "weak"}

@@ -111,8 +111,8 @@ class Limited(Echo):
 @pytest.mark.parametrize(
     ("tasks", "changes", "error", "field"),
     [
-        ({Task.TRANSLATE}, {}, errors.InvalidValueError, "method"),
-        ({Task.SUMMARIZE}, {"style": Style.HEADLINE}, errors.InvalidValueError, "style"),
+        ({Task.TRANSLATE}, {}, errors.UnsupportedTaskError, "method"),
+        ({Task.SUMMARIZE}, {"style": Style.HEADLINE}, errors.UnsupportedTaskError, "style"),
         ({Task.SUMMARIZE}, {"target": "en"}, errors.UnsupportedLanguageError, "target_language_code"),
     ],
 )

@@ -84,6 +84,33 @@ def test_only_terms_that_occur_are_given_to_the_model() -> None:
     assert "water" not in generator.asked[0].messages[0].content
 
 
+@pytest.mark.parametrize(
+    ("context_tokens", "follows_instructions", "longest"), [(4000, True, 400), (648, True, 100), (64, False, 64)]
+)
+def test_a_sentence_longer_than_the_context_is_cut(
+    context_tokens: int, follows_instructions: bool, longest: int
+) -> None:
+    class Limited(FakeGenerator):
+        """A generator with a limit."""
+
+    Limited.context_tokens, Limited.follows_instructions = context_tokens, follows_instructions
+    generator = Limited(lambda prompt: "x")
+    ComposedTranslator(generator, Encoder(), slots=1).translate("あ" * 900, Options("ja", "en"), Stop())  # type: ignore[arg-type]
+    assert max(len(prompt.text) for prompt in generator.asked) == longest
+    assert sum(len(prompt.text) for prompt in generator.asked) == 900
+
+
+def test_the_warm_up_uses_a_direction_that_the_model_has() -> None:
+    class German(Dictionary):
+        """Knows no Japanese."""
+
+        directions: Mapping[tuple[str, str], Quality] = {("en", "de"): Quality.GOOD, ("fr", "de"): Quality.GOOD}
+
+    generator = German({"Hello.": "Hallo."})
+    ComposedTranslator(generator, Encoder(), slots=1).warm_up()  # type: ignore[arg-type]
+    assert [(prompt.source, prompt.target) for prompt in generator.asked] == [("en", "de")]
+
+
 def test_work_that_nobody_waits_for_ends() -> None:
     engine, generator = translator(**{"晴れ。": "Sunny."})
     stop = Stop()
@@ -187,6 +214,17 @@ async def test_order_languages_warnings_and_reasons() -> None:
             errors.UnsupportedLanguageError,
             "source_language_code",
         ),
+        ({"contents": ["あ"], "target_language_code": "de"}, errors.UnsupportedLanguageError, "target_language_code"),
+        (
+            {"contents": ["あ"], "target_language_code": "en", "source_language_code": "de"},
+            errors.UnsupportedLanguageError,
+            "source_language_code",
+        ),
+        (
+            {"contents": ["あ", "안녕하세요"], "target_language_code": "en"},
+            errors.UnsupportedLanguageError,
+            "contents[1]",
+        ),
         (
             {"contents": ["a"], "target_language_code": "ja-x-easy", "source_language_code": "en"},
             errors.UnsupportedLanguageError,
@@ -218,6 +256,22 @@ async def test_bad_requests(request_: dict[str, Any], error: type[errors.BuhinEr
     found = decode_call(caught.value)
     assert (type(found), found.field) == (error, field)
     assert engine.asked == []
+
+
+async def test_a_language_that_the_engine_does_not_have_is_refused_with_those_it_has() -> None:
+    engine = Fixed()
+    engine.directions = {("ja", "en"): Quality.GOOD, ("ko", "en"): Quality.GOOD}  # type: ignore[misc]
+    async with serving(application(engine)) as channel:
+        stub: Any = translate_pb2_grpc.TranslateServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            await stub.TranslateText(
+                translate_pb2.TranslateTextRequest(contents=["Guten Tag, wie geht es?"], target_language_code="en")
+            )
+        same = await stub.TranslateText(
+            translate_pb2.TranslateTextRequest(contents=["Hello"], source_language_code="en", target_language_code="en")
+        )
+    assert decode_call(caught.value).message == "contents[0] is de; accepted: ja, ko"
+    assert [warning.code for warning in same.warnings] == ["SAME_LANGUAGE"]
 
 
 async def test_languages() -> None:
