@@ -84,9 +84,9 @@ def _require_able(generator: Generator, options: Options) -> None:
         raise UnsupportedTaskError(field="style", value=f"STYLE_{options.style.name}", accepted=accepted)
     direction = (options.source, options.target)
     if options.source != options.target and direction not in generator.directions:
-        targets = sorted(target for source, target in generator.directions if source == options.source)
+        targets = {target for source, target in generator.directions if source == options.source}
         raise UnsupportedLanguageError(
-            field="target_language_code", value=options.target, accepted=", ".join([options.source, *targets])
+            field="target_language_code", value=options.target, accepted=", ".join(sorted({options.source, *targets}))
         )
 
 
