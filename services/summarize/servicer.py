@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import grpc
@@ -20,10 +20,12 @@ from buhin.serving import Worker
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.checks import require_length, require_text
 from buhin.text.languages import NAMES, detect, normalize
-from services.summarize.engine import Method, Options, Sentence, Style, SummarizeEngine
+from services.summarize.engine import Method, Minutes, MinutesItem, Options, Sentence, Style, SummarizeEngine, Summary
+from services.summarize.markdown import markdown
 from services.summarize.reasons import reasons, supported
 
 DEFAULT_CHARACTERS = 400
+DEFAULT_CHARACTERS_OF_MINUTES = 4_000
 CHARACTERS = (20, 10_000)
 SENTENCES = (1, 100)
 MAX_QUERY_CHARACTERS = 500
@@ -37,7 +39,9 @@ _STYLES = {
     summarize_pb2.STYLE_UNSPECIFIED: Style.PARAGRAPH,
     summarize_pb2.STYLE_PARAGRAPH: Style.PARAGRAPH,
     summarize_pb2.STYLE_BULLETS: Style.BULLETS,
+    summarize_pb2.STYLE_MINUTES: Style.MINUTES,
 }
+_ABSTRACTIVE_ONLY = {Style.MINUTES}
 
 
 class SummarizeServicer(summarize_pb2_grpc.SummarizeServiceServicer):
@@ -57,13 +61,15 @@ class SummarizeServicer(summarize_pb2_grpc.SummarizeServiceServicer):
         options = _options(request)
         summary = await self._worker.run(lambda engine, stop: engine.summarize(text, options, stop))
         response = summarize_pb2.SummarizeResponse(
-            summary=options.lay_out([sentence.text for sentence in summary.sentences]),
+            summary=_text(summary, options),
             sentences=[_sentence(sentence) for sentence in summary.sentences],
             source_language_code=options.source,
             target_language_code=options.target,
             review=review(reasons(text, summary, options)),
             warnings=warnings(_notices(request)),
         )
+        if summary.minutes is not None:
+            response.minutes.CopyFrom(_minutes(summary.minutes))
         engine = self._worker.engine
         for model in engine.models if engine else ():
             if model.model_id in summary.model_ids:
@@ -87,6 +93,10 @@ def _options(request: summarize_pb2.SummarizeRequest) -> Options:
         require_length(len(request.query), MAX_QUERY_CHARACTERS, "query")
         require_text(request.query, "query")
     method = _METHODS[request.method]
+    style = _STYLES[request.style]
+    if method is Method.EXTRACTIVE and style in _ABSTRACTIVE_ONLY:
+        name = summarize_pb2.Style.Name(request.style)
+        raise InvalidValueError(field="style", value=name, accepted=f"{name} with METHOD_ABSTRACTIVE")
     source = _language(request.source_language_code, "source_language_code")
     target = _language(request.target_language_code, "target_language_code")
     if not source:
@@ -103,10 +113,10 @@ def _options(request: summarize_pb2.SummarizeRequest) -> Options:
             raise OutOfRangeError(field=field, value=value, minimum=bounds[0], maximum=bounds[1])
     return Options(
         method=method,
-        style=_STYLES[request.style],
+        style=style,
         source=source,
         target=target or source,
-        max_characters=None if length == "max_sentences" else request.max_characters or DEFAULT_CHARACTERS,
+        max_characters=None if length == "max_sentences" else request.max_characters or _default(request),
         max_sentences=request.max_sentences if length == "max_sentences" else None,
         query=request.query,
     )
@@ -120,7 +130,7 @@ def _language(code: str, field: str) -> str:
 
 
 def _notices(request: summarize_pb2.SummarizeRequest) -> list[Notice]:
-    wanted = request.max_characters or DEFAULT_CHARACTERS
+    wanted = request.max_characters or _default(request)
     if request.WhichOneof("length") != "max_sentences" and len(request.text) <= wanted:
         return [
             Notice(
@@ -131,6 +141,32 @@ def _notices(request: summarize_pb2.SummarizeRequest) -> list[Notice]:
             )
         ]
     return []
+
+
+def _default(request: summarize_pb2.SummarizeRequest) -> int:
+    return DEFAULT_CHARACTERS_OF_MINUTES if request.style == summarize_pb2.STYLE_MINUTES else DEFAULT_CHARACTERS
+
+
+def _text(summary: Summary, options: Options) -> str:
+    sentences = [sentence.text for sentence in summary.sentences]
+    if summary.minutes is None:
+        return options.lay_out(sentences)
+    return markdown(summary.minutes, sentences, options.target)
+
+
+def _minutes(minutes: Minutes) -> summarize_pb2.Minutes:
+    def items(given: Iterable[MinutesItem]) -> list[summarize_pb2.MinutesItem]:
+        return [summarize_pb2.MinutesItem(sentence_index=item.sentence, speaker=item.speaker) for item in given]
+
+    return summarize_pb2.Minutes(
+        topics=[summarize_pb2.MinutesTopic(title=topic.title, items=items(topic.items)) for topic in minutes.topics],
+        decisions=items(minutes.decisions),
+        actions=[
+            summarize_pb2.MinutesAction(sentence_index=action.sentence, owner=action.owner, due=action.due)
+            for action in minutes.actions
+        ],
+        open_questions=items(minutes.open_questions),
+    )
 
 
 def _sentence(sentence: Sentence) -> summarize_pb2.SummarySentence:

@@ -1,0 +1,112 @@
+"""What of a meeting is written: everything that is found by cues, and the statements that matter most of each topic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from buhin.text.embeddings import SentenceEncoder, Vectors
+from services.summarize.engine import NO_SPACES, Options
+from services.summarize.engines.cues import Found, Kind, asks, find
+from services.summarize.engines.ranking import relevance
+from services.summarize.engines.segments import segments
+from services.summarize.engines.speakers import Utterance
+
+MOST = {Kind.DECISION: 8, Kind.ACTION: 10, Kind.QUESTION: 6, Kind.TOPIC: 10}
+"""Most sentences that are written of each kind; they bound the calls of the model, whatever the length of the text."""
+_MOST_TOPICS, _SENTENCES_A_TOPIC, _POINTS_A_TOPIC = 5, 5, 2
+_BEFORE, _AFTER, _AROUND_CHARACTERS = 2, 1, 240
+_SAME = 0.9
+"""Statements of one kind more alike than this say the same; only the one that a cue tells best is written."""
+_NUMBER_BONUS, _QUERY_BONUS, _ASKING_MALUS = 0.3, 1.0, 1.0
+_CHARACTERS_A_SENTENCE = {True: 40, False: 90}
+"""Length of a written sentence to plan with, for languages without spaces and for others."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """The text as statements with their vectors, shape (n, d), and which of them are about the matter."""
+
+    text: str
+    utterances: list[Utterance]
+    vectors: Vectors
+    matter: list[int]
+    labels: frozenset[str]
+
+    def line(self, place: int) -> str:
+        """A statement with who says it."""
+        said = self.utterances[place]
+        return (f"{said.speaker}: " if said.speaker else "") + said.span.of(self.text)
+
+    def around(self, place: int) -> tuple[list[int], list[int]]:
+        """The places before and after a statement that tell what it is about, within a bound of characters."""
+        room = _AROUND_CHARACTERS
+        before: list[int] = []
+        after: list[int] = []
+        nearest = [(before, place - n) for n in range(1, _BEFORE + 1)]
+        nearest[1:1] = [(after, place + n) for n in range(1, _AFTER + 1)]
+        for side, near in nearest:
+            if 0 <= near < len(self.utterances) and (room := room - len(self.line(near))) >= 0:
+                side.append(near)
+        return sorted(before), after
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something to write: the statement at a place, what it is, and for a point the topic it is of."""
+
+    place: int
+    kind: Kind
+    topic: range | None = None
+
+
+def plan(said: Said, options: Options, encoder: SentenceEncoder) -> tuple[list[Item], int]:
+    """What to write, the most important first, and how much more there would be."""
+    sentences = [each.span.of(said.text) for each in said.utterances]
+    query = encoder.encode([options.query]) if options.query else None
+    bonus = np.zeros(len(sentences), np.float32) if query is None else _QUERY_BONUS * (said.vectors @ query.T)[:, 0]
+    matter = set(said.matter)
+    found = [each for each in find(sentences, said.vectors, encoder) if each.place in matter]
+    found = [replace(each, score=each.score + float(bonus[each.place])) for each in found]
+    distinct = _distinct(sorted(found, key=lambda each: (-each.score, each.place)), said.vectors)
+    items = [
+        Item(each.place, kind)
+        for kind in (Kind.DECISION, Kind.ACTION, Kind.QUESTION)
+        for each in [one for one in distinct if one.kind is kind][: MOST[kind]]
+    ]
+    taken = {each.place for each in found}
+    items += _points(said, sentences, [place for place in said.matter if place not in taken], query)
+    room = options.max_sentences or max(
+        1, (options.max_characters or 0) // _CHARACTERS_A_SENTENCE[options.target in NO_SPACES]
+    )
+    planned = items[:room]
+    return planned, len(distinct) - sum(item.kind is not Kind.TOPIC for item in planned)
+
+
+def _distinct(found: Sequence[Found], vectors: Vectors) -> list[Found]:
+    kept: list[Found] = []
+    for each in found:
+        same = [other.place for other in kept if other.kind is each.kind]
+        if not same or float((vectors[same] @ vectors[each.place]).max()) <= _SAME:
+            kept.append(each)
+    return kept
+
+
+def _points(said: Said, sentences: Sequence[str], free: Sequence[int], query: Vectors | None) -> list[Item]:
+    """The statements that matter most of each topic, the first of every topic before the second of any."""
+    if not free:
+        return []
+    vectors = said.vectors[said.matter]
+    scores = dict(zip(said.matter, relevance(vectors, query), strict=True))
+    for place in free:
+        has_number = any(letter.isdigit() for letter in sentences[place])
+        scores[place] += _NUMBER_BONUS * has_number - _ASKING_MALUS * asks(sentences[place])
+    count = min(_MOST_TOPICS, -(-len(said.matter) // _SENTENCES_A_TOPIC))
+    ranked = []
+    for run in segments(vectors, count):
+        topic = range(said.matter[run.start], said.matter[run.stop - 1] + 1)
+        inside = sorted((place for place in free if place in topic), key=lambda place: (-scores[place], place))
+        ranked += [(n, topic.start, Item(place, Kind.TOPIC, topic)) for n, place in enumerate(inside[:_POINTS_A_TOPIC])]
+    return [item for _, _, item in sorted(ranked, key=lambda each: each[:2])][: MOST[Kind.TOPIC]]
