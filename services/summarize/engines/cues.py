@@ -47,7 +47,7 @@ _OPEN = re.compile(
 )
 _DECISION = re.compile(
     r"(?:こと|よう|という方針|方向|方針|案)(?:に|で|と)(?:いた)?(?:します|しました|しましょう|なりました|決|進め)|"
-    r"決ま(?:りました|った|りです|っています)|決定(?:と|し|です|いた|さ)|決め(?:ました|たい)|とします|可決|承認(?:し|さ|され)|"
+    r"決ま(?:りました|った|りです|っています)|決定(?:と|し|です|いた|さ)|決め(?:ました|たい)|とします|可決|承認[しさ]|"
     r"採用(?:し|する)|合意(?:し|が)|了承|(?:に|へ)変更(?:し|いた)|"
     r"[0-9一二三四五六七八九十](?:日|時|曜日)?[^。]{0,30}(?:行います|開催します|開きます|実施します|行うこと)|"
     r"\b(?:(?:we|it|has|have|was|been|is|board|committee|council|team)[\w' ]{0,12}"
@@ -76,11 +76,11 @@ _REQUEST = re.compile(
     r"(?:もらえ|いただけ|くれ|頂け)ます?(?:でしょう)?か|\b(?:could|can|would|will) you\b|\bplease\b", re.IGNORECASE
 )
 _NO_ACTION = re.compile(
-    r"ませんでした|\bdid not\b|\bwas not\b|^(?:次に|まず|続いて|では|それでは)[^。]*(?:確認|報告)(?:を)?(?:し|いた)ます|"
-    r"^\W*(?:\w+\W+){0,2}\w+\W*$(?<=[a-z.!])",
+    r"ませんでした|\b(?:did|was) not\b|^please(?: do)?\W*$|"
+    r"^(?:次に|まず|続いて|では|それでは)[^。]*(?:確認|報告)(?:を)?(?:し|いた)ます",
     re.IGNORECASE,
 )
-"""What has happened, what the chair announces, and requests of at most three English words."""
+"""What has happened, what the chair announces, and requests without a matter."""
 
 _EXAMPLES = {
     Kind.DECISION: (

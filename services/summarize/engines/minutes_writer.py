@@ -61,9 +61,7 @@ class Writer:
             due = commitments.due(self._statement(item.place))
         standing = [place for place in (item.place, answer) if place is not None]
         places = sorted({*before, *standing, *after})
-        return Written(
-            item, self._checked(text, finished, places, standing), self.said.utterances[item.place].speaker, owner, due
-        )
+        return Written(item, self._checked(text, finished, places, standing), speaker, owner, due)
 
     def title(self, topic: range) -> str:
         """What a topic is about; where the model writes something else, the beginning of the topic."""

@@ -9,12 +9,44 @@ from buhin.text.sentences import Span, split
 
 _LABEL = re.compile(r"(?P<label>[^\W_](?:[\w.'・\-（）()]| (?=\S)){0,29}?)[ \u3000]*(?:：|:(?=\s|$|[^\x00-\x7f/]))\s*")
 _MOST_WORDS = 3
-_FIELDS = set(
-    "日時 日付 場所 会場 議題 題名 件名 出席者 参加者 欠席者 司会 記録 目的 内容 対象 備考 注意 注 資料 決定 決定事項 結論 課題 "
-    "期限 担当 費用 予算 連絡先 電話 例 次回 date time place location venue agenda topic subject title present attendees "
-    "absent note notes warning decision decisions action actions summary example budget cost deadline due owner question "
-    "purpose contact phone re http https".split()
-)
+_FIELDS = {
+    *(
+        "日時",
+        "日付",
+        "場所",
+        "会場",
+        "議題",
+        "題名",
+        "件名",
+        "出席者",
+        "参加者",
+        "欠席者",
+        "司会",
+        "記録",
+        "目的",
+        "内容",
+    ),
+    *(
+        "対象",
+        "備考",
+        "注意",
+        "注",
+        "資料",
+        "決定",
+        "決定事項",
+        "結論",
+        "課題",
+        "期限",
+        "担当",
+        "費用",
+        "予算",
+        "連絡先",
+    ),
+    *("電話", "例", "次回", "date", "time", "place", "location", "venue", "agenda", "topic", "subject", "title"),
+    *("present", "attendees", "absent", "note", "notes", "warning", "decision", "decisions", "action", "actions"),
+    *("summary", "example", "budget", "cost", "deadline", "due", "owner", "question", "purpose", "contact", "phone"),
+    *("re", "http", "https"),
+}
 """What stands before a colon in the head of a record and is nobody."""
 
 
