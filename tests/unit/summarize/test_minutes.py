@@ -282,7 +282,8 @@ def test_no_more_than_a_bound_is_written_and_the_rest_is_told() -> None:
 
 @pytest.mark.parametrize("length", [{"max_characters": 120}, {"max_characters": 60}, {"max_sentences": 2}])
 def test_the_length_is_kept_and_decisions_come_before_talk(length: dict[str, int]) -> None:
-    summary = write(JA, **{"max_characters": None, **length})
+    changes: dict[str, Any] = {"max_characters": None} | length
+    summary = write(JA, **changes)
     assert summary.minutes is not None
     texts = [sentence.text for sentence in summary.sentences]
     assert len(markdown(summary.minutes, texts, "ja")) <= length.get("max_characters", 9999)
