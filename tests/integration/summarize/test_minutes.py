@@ -37,7 +37,7 @@ Chair: Thank you all."""
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def channel(store: ModelStore) -> AsyncIterator[grpc.aio.Channel]:
     """The service, its models loaded once for the module."""
-    async with serving(application(TextSettings(models_dir=store.root, **ANY_PORT))) as opened:
+    async with serving(application(TextSettings(**ANY_PORT, models_dir=store.folder, threads=2))) as opened:
         yield opened
 
 
@@ -53,7 +53,7 @@ async def minutes(channel: grpc.aio.Channel, text: str, target: str = "") -> sum
     answer: summarize_pb2.SummarizeResponse = await stub.Summarize(request, timeout=250)
     found = answer.minutes
     items = [item for topic in found.topics for item in topic.items]
-    parts = [*items, *found.decisions, *found.actions, *found.open_questions]
+    parts: list[Any] = [*items, *found.decisions, *found.actions, *found.open_questions]
     assert [item.sentence_index for item in parts] == list(range(len(answer.sentences)))
     assert all(0 < len(topic.title) <= 80 for topic in found.topics)
     for sentence in answer.sentences:

@@ -107,8 +107,8 @@ class Minutes:
     """The minutes, and the reasons to look that are about no single sentence.
 
     ``parts`` are ``topics``, ``decisions``, ``actions`` and ``open_questions``, those that have something; of a
-    summary in another style one part, whose name is empty. ``unclear`` holds the reasons about segments of the transcript
-    by the segment's number from 0.
+    summary in another style one part, whose name is empty. ``unclear`` holds the reasons about segments of the
+    transcript by the segment's number from 0.
     """
 
     language: str
