@@ -10,7 +10,6 @@ import numpy as np
 from buhin.text.embeddings import SentenceEncoder, Vectors
 from services.summarize.engine import NO_SPACES, Options
 from services.summarize.engines.cues import Found, Kind, asks, find
-from services.summarize.engines.ranking import relevance
 from services.summarize.engines.segments import segments
 from services.summarize.engines.speakers import Utterance
 
@@ -65,8 +64,9 @@ class Item:
 def plan(said: Said, options: Options, encoder: SentenceEncoder) -> tuple[list[Item], int]:
     """What to write, the most important first, and how much more there would be."""
     sentences = [each.span.of(said.text) for each in said.utterances]
-    query = encoder.encode([options.query]) if options.query else None
-    bonus = np.zeros(len(sentences), np.float32) if query is None else _QUERY_BONUS * (said.vectors @ query.T)[:, 0]
+    bonus = np.zeros(len(sentences), np.float32)
+    if options.query:
+        bonus += _QUERY_BONUS * (said.vectors @ encoder.encode([options.query])[0])
     matter = set(said.matter)
     found = [each for each in find(sentences, said.vectors, encoder) if each.place in matter]
     found = [replace(each, score=each.score + float(bonus[each.place])) for each in found]
@@ -77,7 +77,7 @@ def plan(said: Said, options: Options, encoder: SentenceEncoder) -> tuple[list[I
         for each in [one for one in distinct if one.kind is kind][: MOST[kind]]
     ]
     taken = {each.place for each in found}
-    items += _points(said, sentences, [place for place in said.matter if place not in taken], query)
+    items += _points(said, sentences, [place for place in said.matter if place not in taken], bonus)
     room = options.max_sentences or max(
         1, (options.max_characters or 0) // _CHARACTERS_A_SENTENCE[options.target in NO_SPACES]
     )
@@ -86,27 +86,37 @@ def plan(said: Said, options: Options, encoder: SentenceEncoder) -> tuple[list[I
 
 
 def _distinct(found: Sequence[Found], vectors: Vectors) -> list[Found]:
+    """Without those that say the same as one that is written; ``found`` is the best first."""
     kept: list[Found] = []
+    written: dict[Kind, list[int]] = {kind: [] for kind in Kind}
     for each in found:
-        same = [other.place for other in kept if other.kind is each.kind]
+        same = written[each.kind]
         if not same or float((vectors[same] @ vectors[each.place]).max()) <= _SAME:
             kept.append(each)
+            if len(same) < MOST[each.kind]:
+                same.append(each.place)
     return kept
 
 
-def _points(said: Said, sentences: Sequence[str], free: Sequence[int], query: Vectors | None) -> list[Item]:
-    """The statements that matter most of each topic, the first of every topic before the second of any."""
+def _points(said: Said, sentences: Sequence[str], free: Sequence[int], bonus: Vectors) -> list[Item]:
+    """The statements of each topic that are most like the whole of it, have numbers and answer the query; the first of
+    every topic before the second of any.
+    """
     if not free:
         return []
     vectors = said.vectors[said.matter]
-    scores = dict(zip(said.matter, relevance(vectors, query), strict=True))
-    for place in free:
-        has_number = any(letter.isdigit() for letter in sentences[place])
-        scores[place] += _NUMBER_BONUS * has_number - _ASKING_MALUS * asks(sentences[place])
     count = min(_MOST_TOPICS, -(-len(said.matter) // _SENTENCES_A_TOPIC))
     ranked = []
     for run in segments(vectors, count):
         topic = range(said.matter[run.start], said.matter[run.stop - 1] + 1)
-        inside = sorted((place for place in free if place in topic), key=lambda place: (-scores[place], place))
-        ranked += [(n, topic.start, Item(place, Kind.TOPIC, topic)) for n, place in enumerate(inside[:_POINTS_A_TOPIC])]
+        middle = vectors[run.start : run.stop].sum(axis=0)
+        middle /= np.linalg.norm(middle)
+
+        def matters(place: int, middle: Vectors = middle) -> float:
+            has_number = any(letter.isdigit() for letter in sentences[place])
+            form = _NUMBER_BONUS * has_number - _ASKING_MALUS * asks(sentences[place])
+            return float(said.vectors[place] @ middle + bonus[place]) + form
+
+        best = sorted((place for place in free if place in topic), key=matters, reverse=True)[:_POINTS_A_TOPIC]
+        ranked += [(n, topic.start, Item(place, Kind.TOPIC, topic)) for n, place in enumerate(best)]
     return [item for _, _, item in sorted(ranked, key=lambda each: each[:2])][: MOST[Kind.TOPIC]]

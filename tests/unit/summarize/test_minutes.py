@@ -293,6 +293,13 @@ def test_the_length_is_kept_and_decisions_come_before_talk(length: dict[str, int
     assert summary.dropped + summary.minutes.left_out > 0
 
 
+@pytest.mark.parametrize("query", ["毛布", "発電機"])
+def test_what_the_reader_asks_comes_first(query: str) -> None:
+    text = "発電機を倉庫から運ぶことに決まりました。\n毛布を二十枚買うことに決まりました。"
+    summary = write(text, query=query, max_sentences=1, max_characters=None)
+    assert query in summary.sentences[0].text
+
+
 @pytest.mark.parametrize(
     ("written", "codes"),
     [
