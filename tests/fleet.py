@@ -74,7 +74,7 @@ def summarize(request: Any) -> Message:
     last = len(answer.sentences) - 1
     del answer.sentences[last].citations[:]
     answer.sentences[last].supported = False
-    if request.style == summarize_pb2.STYLE_MINUTES:
+    if (request.style, request.method) == (summarize_pb2.STYLE_MINUTES, summarize_pb2.METHOD_ABSTRACTIVE):
         answer.minutes.topics.add(title="訓練の<日程>").items.add(sentence_index=0, speaker="課長")
         answer.minutes.actions.add(sentence_index=1, owner="防災担当", due="10月25日")
         answer.minutes.open_questions.add(sentence_index=last)
