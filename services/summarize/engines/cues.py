@@ -82,6 +82,10 @@ _NO_ACTION = re.compile(
 )
 """What has happened, what the chair announces, and requests without a matter."""
 
+_JA_ALONE = re.compile(r"[はもを]")
+_JA_POINTS = re.compile(r"それ|これ|そう|こう|その|この|そこ|ここ|あれ|あの|同じ")
+_EN_POINTS = re.compile(r"\b(?:it|that|this|them|they|those|these|so|he|she|her|him|there|one|same)\b", re.IGNORECASE)
+
 _EXAMPLES = {
     Kind.DECISION: (
         "それでは、この案で行くことに決定します。",
@@ -130,6 +134,18 @@ def find(sentences: Sequence[str], vectors: Vectors, encoder: SentenceEncoder) -
 def asks(sentence: str) -> bool:
     """Whether a sentence has the form of a question."""
     return _ASKS.search(unicodedata.normalize("NFKC", sentence)) is not None
+
+
+def is_open(sentence: str) -> bool:
+    """Whether a sentence says, or asks, that something is open."""
+    return asks(sentence) or _OPEN.search(unicodedata.normalize("NFKC", sentence)) is not None
+
+
+def leans(sentence: str, language: str) -> bool:
+    """Whether a sentence does not tell alone what it is about: without a topic or an object, or with a pronoun."""
+    if language == "ja":
+        return _JA_ALONE.search(sentence) is None or _JA_POINTS.search(sentence) is not None
+    return language != "en" or _EN_POINTS.search(sentence) is not None
 
 
 def _by_phrase(sentence: str) -> Kind | None:

@@ -1,8 +1,9 @@
 """Minutes of a meeting: what was talked about, decided, to be done and left open, each sentence cited.
 
 All sentences are looked at by phrases and likeness (``cues``), which costs little, so that nothing is lost in the
-middle of a long text. Of what is found the model writes one short sentence each, from the statement and a few around
-it: a small model does one thing at a time well. Who does it and by when is read from the statement, not written.
+middle of a long text. Of what is found the model writes one short sentence each, mostly from the statement alone: a
+small model does one thing at a time well. Where it does not say what the statement says, the statement itself is taken.
+Who does it and by when is read from the statement, not written.
 """
 
 from __future__ import annotations

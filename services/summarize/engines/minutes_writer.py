@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from buhin.engine import Stop
 from buhin.text.checks import LARGEST_WRITTEN_OUT, numbers, spelled_numbers
 from buhin.text.embeddings import SentenceEncoder
-from buhin.text.generator import Generator, Prompt
+from buhin.text.generator import Generator
 from buhin.text.sentences import Span, split
 from services.summarize.engine import NO_SPACES, Citation, Options, Sentence
 from services.summarize.engines import commitments, minutes_prompts, prompts
-from services.summarize.engines.cues import Kind
+from services.summarize.engines.cues import Kind, is_open, leans
 from services.summarize.engines.minutes_plan import Item, Said
 from services.summarize.engines.names import foreign_names
 from services.summarize.engines.speakers import Utterance, utterances
@@ -20,6 +20,8 @@ _TOPIC_CHARACTERS, _TITLE_CHARACTERS = 500, 40
 _SPELLED_OUT = {"ja", "en", "zh"}
 """Languages whose small numbers are known when they are written as words."""
 _CITATION_MARGIN, _CITATIONS = 0.15, 3
+_LIKE = 0.5
+"""Cosine similarity to the statement below which a sentence says something else."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,9 @@ class Writer:
     stop: Stop
 
     def item(self, item: Item) -> Written | None:
-        """One sentence about a statement; None where the model writes nothing."""
-        before, after = self.said.around(item.place)
-        prompt = minutes_prompts.to_write_item(
-            self.said.line(item.place),
-            "\n".join(map(self.said.line, before)),
-            "\n".join(map(self.said.line, after)),
-            self.options.source,
-        )
-        text, finished = self._generate(prompt)
+        """One sentence about a statement; None where a translation of it is empty."""
+        written, finished = self._write(item)
+        text, translated = self._translate(written)
         if not text:
             return None
         speaker, owner, answer, due = self.said.utterances[item.place].speaker, "", None, ""
@@ -60,26 +56,58 @@ class Writer:
             owner, answer = self._owner(item.place)
             due = commitments.due(self._statement(item.place))
         standing = [place for place in (item.place, answer) if place is not None]
-        places = sorted({*before, *standing, *after})
-        return Written(item, self._checked(text, finished, places, standing), speaker, owner, due)
+        places = sorted({*self.said.before(item.place), *standing})
+        sentence = self._checked(text, finished and translated, places, standing)
+        return Written(item, sentence, speaker, owner, due)
+
+    def _write(self, item: Item) -> tuple[str, bool]:
+        """What the model makes of a statement, as long as it says the same; otherwise the statement as it is.
+
+        Statements before are shown only where it does not stand alone: a small model writes about them otherwise.
+        """
+        statement, before = self._statement(item.place), self.said.before(item.place)
+        for shown in [before, []] if before and leans(statement, self.options.source) else [[]]:
+            lines = "\n".join(map(self.said.line, shown))
+            prompt = minutes_prompts.to_write_item(self.said.line(item.place), lines, self.options.source)
+            written = self.generator.generate(prompt, stop=self.stop)
+            text = _first(written.text, self.said.labels)
+            if written.finished and text and self._says(text, item, shown):
+                return text, True
+        return statement, True
+
+    def _says(self, text: str, item: Item, shown: list[int]) -> bool:
+        """Whether a sentence says what a statement says: its numbers and no others, no other names, still open if it is
+        open and only then, and like it more than like what was said before.
+        """
+        statement, source = self._statement(item.place), "\n".join(map(self.said.line, [*shown, item.place]))
+        spelled = spelled_numbers(source)
+        wanted, found = numbers(statement, least=0), numbers(text, least=0)
+        if not wanted <= found | spelled_numbers(text) or not found <= numbers(source, least=0) | spelled:
+            return False
+        if foreign_names(text, source, self.said.labels, same_language=True) or is_open(text) != is_open(statement):
+            return False
+        vector = self.encoder.encode([text])[0]
+        likeness = float(self.said.vectors[item.place] @ vector)
+        others: list[float] = (self.said.vectors[shown] @ vector).tolist()
+        return likeness >= max([_LIKE, *others])
 
     def title(self, topic: range) -> str:
         """What a topic is about; where the model writes something else, the beginning of the topic."""
         talk = "\n".join(self._statement(place) for place in topic)[:_TOPIC_CHARACTERS]
-        title, _ = self._generate(minutes_prompts.to_write_title(talk, self.options.source))
+        written = self.generator.generate(minutes_prompts.to_write_title(talk, self.options.source), stop=self.stop)
+        title, _ = self._translate(_first(written.text, self.said.labels))
         title = title.strip('#*-「」"。. ')
         fits = 0 < len(title) <= _TITLE_CHARACTERS * (1 if self.options.target in NO_SPACES else 2)
         known = numbers(talk, least=0) | spelled_numbers(talk)
         return title if fits and numbers(title, least=0) <= known else f"{talk.splitlines()[0][:_TITLE_CHARACTERS]}…"
 
-    def _generate(self, prompt: Prompt) -> tuple[str, bool]:
-        written = self.generator.generate(prompt, stop=self.stop)
-        text = _first(written.text, self.said.labels)
+    def _translate(self, text: str) -> tuple[str, bool]:
+        """A text in the language of the summary, and whether it is whole."""
         if self.options.target == self.options.source or not text:
-            return text, written.finished
+            return text, True
         translation = prompts.to_translate(text, self.options.source, self.options.target)
         translated = self.generator.generate(translation, stop=self.stop)
-        return " ".join(translated.text.split()), written.finished and translated.finished
+        return " ".join(translated.text.split()), translated.finished
 
     def _checked(self, text: str, finished: bool, places: list[int], standing: list[int]) -> Sentence:
         """The sentence with its citations among ``places``, of which ``standing`` are cited in any case."""

@@ -18,7 +18,7 @@ from buhin.config import TextSettings
 from buhin.engine import LoadedModel, Stop
 from buhin.status import decode_call
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
-from buhin.text.generator import Prompt
+from buhin.text.generator import Generation, Prompt
 from buhin.text.languages import NAMES
 from services.summarize.__main__ import application as summarize_application
 from services.summarize.engine import Method, Minutes, MinutesAction, Options, Sentence, Style, Summary
@@ -301,23 +301,65 @@ def test_what_the_reader_asks_comes_first(query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "codes"),
+    ("written", "taken"),
     [
-        ("佐藤が10月25日までにポスターを作る。", []),
-        ("佐藤が10月28日までにポスターを作る。", ["NUMBER_NOT_IN_SOURCE"]),
-        ("鈴木さんが10月25日までにポスターを作ります。", ["NAME_NOT_IN_SOURCE"]),
-        ("高橋が10月25日までにポスターを作ります。", ["NAME_NOT_IN_SOURCE"]),
+        ("佐藤が10月25日までにポスターを作ることになった。", True),
+        ("佐藤が10月28日までにポスターを作ることになった。", False),
+        ("佐藤がポスターを作ることになった。", False),
+        ("鈴木さんが10月25日までにポスターを作ることになった。", False),
+        ("高橋が10月25日までにポスターを作ることになった。", False),
+        ("ポスターを10月25日までに作るかどうかは未定である。", False),
+        ("10月25日は晴れ。", False),
+        ("", False),
     ],
 )
-def test_names_and_numbers_of_elsewhere_are_marked(written: str, codes: list[str]) -> None:
-    text = "佐藤：ポスターは私が10月25日までに作ります。\n" + "水がある。" * 4 + "\n高橋：水がある。"
+def test_what_says_something_else_gives_way_to_the_statement(written: str, taken: bool) -> None:
+    statement = "ポスターは私が10月25日までに作ることになりました。"
+    text = f"佐藤：{statement}\n高橋：水がある。"
+    summary = write(text, FakeGenerator(lambda prompt: written), max_sentences=1, max_characters=None)
+    assert [sentence.text for sentence in summary.sentences] == [written if taken else statement]
+    assert supported(summary.sentences[0])
+
+
+def test_what_is_cut_gives_way_to_the_statement() -> None:
     summary = write(
-        text,
-        FakeGenerator(lambda prompt: written if "ポスター" in prompt.text else copying(prompt)),
-        max_sentences=1,
-        max_characters=None,
+        "水を買うことに決まりました。", FakeGenerator(lambda prompt: Generation("水を買うこと", finished=False))
     )
-    options = Options(Method.ABSTRACTIVE, Style.MINUTES, "ja", "ja", max_sentences=1)
+    assert [sentence.text for sentence in summary.sentences] == ["水を買うことに決まりました。"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "language", "lines"),
+    [
+        ("防災担当が月末までに注文します。", "ja", [2, 1]),
+        ("食料は防災担当が月末までに注文します。", "ja", [1]),
+        ("それを月末までに注文します。", "ja", [2, 1]),
+        ("The team will order it by Friday.", "en", [2, 1]),
+        ("The team will order food by Friday.", "en", [1]),
+        ("Das Team will Essen bestellen.", "de", [2, 1]),
+    ],
+)
+def test_what_was_said_before_is_shown_where_a_statement_leans_on_it(
+    statement: str, language: str, lines: list[int]
+) -> None:
+    generator = FakeGenerator(lambda prompt: "7" if "【" in prompt.text else "x")
+    write(f"水。\n{statement}", generator, source=language, target=language, max_sentences=1, max_characters=None)
+    assert [prompt.text.count("\n") + 1 for prompt in generator.asked if "【" in prompt.text] == lines
+
+
+@pytest.mark.parametrize(
+    ("translated", "codes"),
+    [
+        ("Sato will make the posters by October 25.", []),
+        ("Sato will make the posters by October 28.", ["NUMBER_NOT_IN_SOURCE"]),
+        ("高橋 will make the posters by October 25.", ["NAME_NOT_IN_SOURCE"]),
+    ],
+)
+def test_numbers_and_names_of_elsewhere_in_a_translation_are_marked(translated: str, codes: list[str]) -> None:
+    text = "佐藤：ポスターは私が10月25日までに作ります。\n高橋：水がある。"
+    generator = FakeGenerator(lambda prompt: translated if prompt.target == "en" else copying(prompt))
+    summary = write(text, generator, target="en", max_sentences=1, max_characters=None)
+    options = Options(Method.ABSTRACTIVE, Style.MINUTES, "ja", "en", max_sentences=1)
     found = [reason.code for reason in reasons(text, summary, options) if reason.subject]
     assert [code for code in found if code != "UNSUPPORTED_SENTENCE"] == codes
     assert supported(summary.sentences[0]) is (not found)
@@ -339,10 +381,11 @@ def test_an_instruction_in_the_talk_is_not_shown_to_the_model() -> None:
     assert all("ハック" not in prompt.text for prompt in generator.asked)
 
 
-@pytest.mark.parametrize("written", ["佐藤：水を買う。", "【水を買う。】", "- 水を買う。\n次の文。", "水を買う。"])
+@pytest.mark.parametrize("written", ["佐藤：{}", "【{}】", "- {}\n次の文。", "{}"])
 def test_only_the_sentence_is_taken_of_what_is_written(written: str) -> None:
-    summary = write("佐藤：水を買うことに決まりました。", FakeGenerator(lambda prompt: written))
-    assert [sentence.text for sentence in summary.sentences] == ["水を買う。"]
+    sentence = "水を買うことに決まった。"
+    summary = write("佐藤：水を買うことに決まりました。", FakeGenerator(lambda prompt: written.format(sentence)))
+    assert [each.text for each in summary.sentences] == [sentence]
 
 
 def test_a_title_that_is_none_is_replaced_by_the_beginning_of_its_topic() -> None:
