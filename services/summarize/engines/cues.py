@@ -75,13 +75,13 @@ _ASKS = re.compile(r"(?:(?:です|ます|でしょう|ません|たい|ない)�
 _REQUEST = re.compile(
     r"(?:もらえ|いただけ|くれ|頂け)ます?(?:でしょう)?か|\b(?:could|can|would|will) you\b|\bplease\b", re.IGNORECASE
 )
-_NO_ACTION = re.compile(
-    r"ませんでした|\b(?:did|was) not\b|^please(?: do)?\W*$|"
-    r"^(?:次に|まず|続いて|では|それでは)[^。]*(?:確認|報告)(?:を)?(?:し|いた)ます",
+_NO_ACTION = re.compile(r"ませんでした|\b(?:did|was) not\b|^please(?: do)?\W*$", re.IGNORECASE)
+_CHAIRING = re.compile(
+    r"^(?:次に|まず|続いて|では|それでは|これで|以上で)[^。]*(?:(?:確認|報告|開始|終了|開会|閉会)(?:を)?(?:し|いたし)|始め|終わり)"
+    r"(?:ます|ましょう)|^(?:so |now |ok(?:ay)?,? |well,? )?(?:let's|let us) (?:begin|start|move on|continue|turn to)\b",
     re.IGNORECASE,
 )
-"""What has happened, what the chair announces, and requests without a matter."""
-
+"""What the chair says to lead through the meeting."""
 _JA_ALONE = re.compile(r"[はもを]")
 _JA_POINTS = re.compile(r"それ|これ|そう|こう|その|この|そこ|ここ|あれ|あの|同じ")
 _EN_POINTS = re.compile(r"\b(?:it|that|this|them|they|those|these|so|he|she|her|him|there|one|same)\b", re.IGNORECASE)
@@ -106,6 +106,8 @@ _EXAMPLES = {
         "We have not decided this yet and will discuss it next time.",
     ),
 }
+_SHORT = 14
+"""Characters below which an English sentence says nothing of a topic; half of them in Japanese."""
 _LIKE = 0.5
 """Cosine similarity to an example from which a sentence without a known phrase counts."""
 _LOOKED_AT, _ANSWERS = 3, 0.2
@@ -136,6 +138,12 @@ def asks(sentence: str) -> bool:
     return _ASKS.search(unicodedata.normalize("NFKC", sentence)) is not None
 
 
+def says_little(sentence: str) -> bool:
+    """Whether a sentence only asks, leads through the meeting or is a word or two."""
+    short = len(sentence) < (_SHORT if sentence.isascii() else _SHORT // 2)
+    return short or asks(sentence) or _CHAIRING.search(unicodedata.normalize("NFKC", sentence)) is not None
+
+
 def is_open(sentence: str) -> bool:
     """Whether a sentence says, or asks, that something is open."""
     return asks(sentence) or _OPEN.search(unicodedata.normalize("NFKC", sentence)) is not None
@@ -149,6 +157,8 @@ def leans(sentence: str, language: str) -> bool:
 
 
 def _by_phrase(sentence: str) -> Kind | None:
+    if _CHAIRING.search(sentence):
+        return None
     if _OPEN.search(sentence):
         return Kind.QUESTION
     if _ASKS.search(sentence) and not _REQUEST.search(sentence):

@@ -9,7 +9,7 @@ import numpy as np
 
 from buhin.text.embeddings import SentenceEncoder, Vectors
 from services.summarize.engine import NO_SPACES, Options
-from services.summarize.engines.cues import Found, Kind, asks, find
+from services.summarize.engines.cues import Found, Kind, find, says_little
 from services.summarize.engines.segments import segments
 from services.summarize.engines.speakers import Utterance
 
@@ -19,7 +19,7 @@ _MOST_TOPICS, _SENTENCES_A_TOPIC, _POINTS_A_TOPIC = 5, 5, 2
 _BEFORE, _BEFORE_CHARACTERS = 2, 240
 _SAME = 0.9
 """Statements of one kind more alike than this say the same; only the one that a cue tells best is written."""
-_NUMBER_BONUS, _QUERY_BONUS, _ASKING_MALUS = 0.3, 1.0, 1.0
+_NUMBER_BONUS, _QUERY_BONUS = 0.3, 1.0
 _CHARACTERS_A_SENTENCE = {True: 40, False: 90}
 """Length of a written sentence to plan with, for languages without spaces and for others."""
 
@@ -100,6 +100,7 @@ def _points(said: Said, sentences: Sequence[str], free: Sequence[int], bonus: Ve
     """The statements of each topic that are most like the whole of it, have numbers and answer the query; the first of
     every topic before the second of any.
     """
+    free = [place for place in free if not says_little(sentences[place])]
     if not free:
         return []
     vectors = said.vectors[said.matter]
@@ -112,8 +113,7 @@ def _points(said: Said, sentences: Sequence[str], free: Sequence[int], bonus: Ve
 
         def matters(place: int, middle: Vectors = middle) -> float:
             has_number = any(letter.isdigit() for letter in sentences[place])
-            form = _NUMBER_BONUS * has_number - _ASKING_MALUS * asks(sentences[place])
-            return float(said.vectors[place] @ middle + bonus[place]) + form
+            return float(said.vectors[place] @ middle + bonus[place]) + _NUMBER_BONUS * has_number
 
         best = sorted((place for place in free if place in topic), key=matters, reverse=True)[:_POINTS_A_TOPIC]
         ranked += [(n, topic.start, Item(place, Kind.TOPIC, topic)) for n, place in enumerate(best)]

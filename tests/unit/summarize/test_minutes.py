@@ -23,7 +23,7 @@ from buhin.text.languages import NAMES
 from services.summarize.__main__ import application as summarize_application
 from services.summarize.engine import Method, Minutes, MinutesAction, Options, Sentence, Style, Summary
 from services.summarize.engines import commitments, minutes
-from services.summarize.engines.cues import Kind, find
+from services.summarize.engines.cues import Kind, find, says_little
 from services.summarize.engines.minutes_plan import MOST
 from services.summarize.engines.names import foreign_names
 from services.summarize.engines.segments import segments
@@ -363,6 +363,25 @@ def test_numbers_and_names_of_elsewhere_in_a_translation_are_marked(translated: 
     found = [reason.code for reason in reasons(text, summary, options) if reason.subject]
     assert [code for code in found if code != "UNSUPPORTED_SENTENCE"] == codes
     assert supported(summary.sentences[0]) is (not found)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "little"),
+    [
+        ("それでは、打ち合わせを始めます。", True),
+        ("水と食料は足りていますか。", True),
+        ("そうです。", True),
+        ("All right.", True),
+        ("Let's turn to the budget of this year.", True),
+        ("工事は来週から始めます。", False),
+        ("水は500本あります。", False),
+        ("There are 500 bottles.", False),
+    ],
+)
+def test_a_topic_has_no_questions_and_no_words_of_the_chair(sentence: str, little: bool) -> None:
+    assert says_little(sentence) is little
+    found = parts(write(f"{sentence}\n水は倉庫に500本あります。"))
+    assert (sentence in found["topics"] + found["actions"]) is not little
 
 
 def test_names_of_people_are_known_by_their_form() -> None:
