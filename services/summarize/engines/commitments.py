@@ -91,9 +91,14 @@ def owner(sentence: str, speaker: str, labels: frozenset[str]) -> str:
     ``labels`` are the speakers of the text, who are known wherever they are named.
     """
     others = _ASKS_OTHERS.search(sentence) is not None
-    if not others and _FIRST_PERSON.search(sentence):
+    if not others and speaks_of_himself(sentence):
         return speaker
     return _named(sentence, labels) or ("" if others else speaker)
+
+
+def speaks_of_himself(sentence: str) -> bool:
+    """Whether a sentence says I or we."""
+    return _FIRST_PERSON.search(sentence) is not None
 
 
 def accepts(sentence: str) -> bool:

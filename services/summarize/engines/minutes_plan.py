@@ -16,7 +16,7 @@ from services.summarize.engines.speakers import Utterance
 MOST = {Kind.DECISION: 8, Kind.ACTION: 10, Kind.QUESTION: 6, Kind.TOPIC: 10}
 """Most sentences that are written of each kind; they bound the calls of the model, whatever the length of the text."""
 _MOST_TOPICS, _SENTENCES_A_TOPIC, _POINTS_A_TOPIC = 5, 5, 2
-_BEFORE, _BEFORE_CHARACTERS = 2, 240
+_BEFORE_CHARACTERS = 240
 _SAME = 0.9
 """Statements of one kind more alike than this say the same; only the one that a cue tells best is written."""
 _NUMBER_BONUS, _QUERY_BONUS = 0.3, 1.0
@@ -40,14 +40,8 @@ class Said:
         return (f"{said.speaker}: " if said.speaker else "") + said.span.of(self.text)
 
     def before(self, place: int) -> list[int]:
-        """The places just before a statement that tell what it is about, within a bound of characters."""
-        room = _BEFORE_CHARACTERS
-        found: list[int] = []
-        for near in range(place - 1, max(-1, place - 1 - _BEFORE), -1):
-            if (room := room - len(self.line(near))) < 0:
-                break
-            found.insert(0, near)
-        return found
+        """The place before a statement, which tells what it is about; none at the beginning or where that is long."""
+        return [place - 1] if place > 0 and len(self.line(place - 1)) <= _BEFORE_CHARACTERS else []
 
 
 @dataclass(frozen=True)

@@ -63,26 +63,28 @@ class Writer:
     def _write(self, item: Item) -> tuple[str, bool]:
         """What the model makes of a statement, as long as it says the same; otherwise the statement as it is.
 
-        Statements before are shown only where it does not stand alone: a small model writes about them otherwise.
+        What was said before is shown only where it does not stand alone, and who speaks only where he may be the one
+        who does it: a small model writes about them otherwise.
         """
         statement, before = self._statement(item.place), self.said.before(item.place)
+        does = item.kind is Kind.ACTION or commitments.speaks_of_himself(statement)
+        line = self.said.line(item.place) if does else statement
         for shown in [before, []] if before and leans(statement, self.options.source) else [[]]:
             lines = "\n".join(map(self.said.line, shown))
-            prompt = minutes_prompts.to_write_item(self.said.line(item.place), lines, self.options.source)
+            prompt = minutes_prompts.to_write_item(line, lines, self.options.source)
             written = self.generator.generate(prompt, stop=self.stop)
             text = _first(written.text, self.said.labels)
-            if written.finished and text and self._says(text, item, shown):
+            if written.finished and text and self._says(text, item, f"{lines}\n{line}", shown):
                 return text, True
         return statement, True
 
-    def _says(self, text: str, item: Item, shown: list[int]) -> bool:
-        """Whether a sentence says what a statement says: its numbers and no others, no other names, still open if it is
-        open and only then, and like it more than like what was said before.
+    def _says(self, text: str, item: Item, source: str, shown: list[int]) -> bool:
+        """Whether a sentence says what a statement says: its numbers and no others, no names but those of ``source``,
+        still open if it is open and only then, and like it more than like what was ``shown`` before it.
         """
-        statement, source = self._statement(item.place), "\n".join(map(self.said.line, [*shown, item.place]))
-        spelled = spelled_numbers(source)
+        statement = self._statement(item.place)
         wanted, found = numbers(statement, least=0), numbers(text, least=0)
-        if not wanted <= found | spelled_numbers(text) or not found <= numbers(source, least=0) | spelled:
+        if not (wanted <= found | spelled_numbers(text) and found <= wanted | spelled_numbers(statement)):
             return False
         if foreign_names(text, source, self.said.labels, same_language=True) or is_open(text) != is_open(statement):
             return False

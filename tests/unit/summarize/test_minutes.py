@@ -5,35 +5,29 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 
 from buhin import errors
 from buhin.config import TextSettings
-from buhin.engine import LoadedModel, Stop
+from buhin.engine import Stop
 from buhin.status import decode_call
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.generator import Generation, Prompt
 from buhin.text.languages import NAMES
 from services.summarize.__main__ import application as summarize_application
 from services.summarize.engine import Method, Minutes, MinutesAction, Options, Sentence, Style, Summary
-from services.summarize.engines import commitments, minutes
-from services.summarize.engines.cues import Kind, find, says_little
+from services.summarize.engines import minutes
+from services.summarize.engines.cues import Kind, says_little
 from services.summarize.engines.minutes_plan import MOST
-from services.summarize.engines.names import foreign_names
-from services.summarize.engines.segments import segments
-from services.summarize.engines.speakers import utterances
 from services.summarize.markdown import markdown
 from services.summarize.reasons import reasons, supported
+from tests.encoders import ENCODER, Words
 from tests.generators import FakeGenerator
 from tests.support import ANY_PORT, serving
-
-ENCODER = LoadedModel("encoder", "sha256:" + "2" * 64, "ranking", "MIT", 1)
 
 JA = """課長：防災訓練の打ち合わせを始めます。参加者はおよそ300人を予定しています。
 課長：訓練の会場は、中央公園とすることに決定しました。
@@ -47,20 +41,6 @@ Chair: We have decided to hold the drill in Central Park.
 Sato: I will make the posters by 25 October.
 Chair: Could you call the police, Ms. Tanaka?
 Sato: It has not been decided who will guide the elderly."""
-
-
-class Words:
-    """An encoder by the pairs of letters of a sentence, so that other words are far apart."""
-
-    model = ENCODER
-
-    def encode(self, sentences: Sequence[str]) -> np.ndarray[Any, Any]:
-        """How often each of 512 kinds of pair occurs, at length 1."""
-        vectors = np.full((len(sentences), 512), 1e-6, np.float32)
-        for n, sentence in enumerate(sentences):
-            for first, second in itertools.pairwise(sentence):
-                vectors[n, (ord(first) * 31 + ord(second) * 7) % 512] += 1
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def copying(prompt: Prompt) -> str:
@@ -89,105 +69,6 @@ def parts(summary: Summary) -> dict[str, list[str]]:
         "actions": [texts[action.sentence] for action in found.actions],
         "open": [texts[item.sentence] for item in found.open_questions],
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("佐藤：水がある。次は十時です。", [("佐藤", "水がある。"), ("佐藤", "次は十時です。")]),
-        ("佐藤:水がある。\n誰かの話。", [("佐藤", "水がある。"), ("", "誰かの話。")]),
-        ("speaker-1: Hello. Bye.", [("speaker-1", "Hello."), ("speaker-1", "Bye.")]),
-        ("Mr. Sato: Hello.", [("Mr. Sato", "Hello.")]),
-        ("  山本 花子 ： 水がある。", [("山本 花子", "水がある。")]),
-        ("佐藤：\n水がある。\n時刻は10:30です。", [("佐藤", "水がある。"), ("", "時刻は10:30です。")]),
-        ("日時：十月五日\nDate: 5 October", [("", "日時：十月五日"), ("", "Date: 5 October")]),
-        ("https://example.org/a is there.", [("", "https://example.org/a is there.")]),
-        ("10:30 に始めます。", [("", "10:30 に始めます。")]),
-        ("There is one thing to say here: water.", [("", "There is one thing to say here: water.")]),
-    ],
-)
-def test_a_label_before_a_line_says_who_speaks(text: str, expected: list[tuple[str, str]]) -> None:
-    assert [(said.speaker, said.span.of(text)) for said in utterances(text)] == expected
-
-
-@pytest.mark.parametrize(
-    ("sentence", "kind"),
-    [
-        ("会場は公園とすることにします。", Kind.DECISION),
-        ("食料を買うことが決まりました。", Kind.DECISION),
-        ("次の会議は10月5日に行います。", Kind.DECISION),
-        ("We decided to buy food.", Kind.DECISION),
-        ("The next meeting will be held on 5 October.", Kind.DECISION),
-        ("資料を金曜日までに送ります。", Kind.ACTION),
-        ("会場の予約をお願いします。", Kind.ACTION),
-        ("英語の案内も用意します。", Kind.ACTION),
-        ("I will send it by Friday.", Kind.ACTION),
-        ("Could you book the room?", Kind.ACTION),
-        ("予算は未定です。", Kind.QUESTION),
-        ("誰が払うかはまだ決まっていません。", Kind.QUESTION),
-        ("次の会議で決めましょう。", Kind.QUESTION),
-        ("駐車場は足りるでしょうか。", Kind.QUESTION),
-        ("Who will pay for it?", Kind.QUESTION),
-        ("It has not been decided who will pay.", Kind.QUESTION),
-        ("水は500本あります。", None),
-        ("資料は送りませんでした。", None),
-        ("There are 500 bottles.", None),
-        ("次に、分担を確認します。", None),
-    ],
-)
-def test_phrases_tell_what_a_sentence_does(sentence: str, kind: Kind | None) -> None:
-    found = find([sentence], Words().encode([sentence]), Words())  # type: ignore[arg-type]
-    assert [each.kind for each in found] == ([] if kind is None else [kind])
-
-
-def test_a_question_is_open_unless_what_follows_answers_it() -> None:
-    texts = ["ポスターは誰が作りますか。", "ポスターは佐藤です。", "駐車場はどこでしょうか。"]
-    found = find(texts, Words().encode(texts), Words())  # type: ignore[arg-type]
-    assert [(each.place, each.kind) for each in found] == [(2, Kind.QUESTION)]
-
-
-def test_what_no_phrase_tells_is_known_by_its_likeness() -> None:
-    sentence = "The committee approves the proposals."
-    (found,) = find([sentence], Words().encode([sentence]), Words())  # type: ignore[arg-type]
-    assert (found.kind, found.score < 1) == (Kind.DECISION, True)
-
-
-LABELS = frozenset({"国際担当", "課長", "Sato"})
-
-
-@pytest.mark.parametrize(
-    ("sentence", "speaker", "owner", "due"),
-    [
-        ("ポスターは、国際担当が10月25日までに作ります。", "", "国際担当", "10月25日"),
-        ("警察には、私が明日までに連絡します。", "防災担当", "防災担当", "明日"),
-        ("警察には、私が明日までに連絡します。", "", "", "明日"),
-        ("英語の案内も用意します。", "国際担当", "国際担当", ""),
-        ("佐藤さん、来週の金曜日までに連絡してください。", "課長", "佐藤さん", "来週の金曜日"),
-        ("総務課には11月3日（月）午後5時までに出していただけますか。", "課長", "", "11月3日（月）午後5時"),
-        ("水道課の佐藤が三日以内に手配します。", "", "佐藤", "三日以内"),
-        ("今年度中に設計を終えます。", "建築課", "建築課", "今年度中"),
-        ("警察と相談しましょう。", "課長", "", ""),
-        ("I will make the posters by 25 October.", "Sato", "Sato", "25 October"),
-        ("I will call the police by tomorrow.", "", "", "tomorrow"),
-        ("The safety team will order it by the end of the month.", "Safety", "The safety team", "the end of the month"),
-        ("Could you book the room, Ms. Tanaka?", "Chair", "Ms. Tanaka", ""),
-        ("Sato to send the minutes by Friday, 3 March.", "Chair", "Sato", "Friday, 3 March"),
-        ("Please send the files before next Monday.", "Chair", "", "before next Monday"),
-    ],
-)
-def test_owner_and_due_are_words_of_the_text(sentence: str, speaker: str, owner: str, due: str) -> None:
-    assert (commitments.owner(sentence, speaker, LABELS), commitments.due(sentence)) == (owner, due)
-
-
-def test_neighbours_about_one_thing_are_a_topic() -> None:
-    vectors = np.array([[1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0, 1, 0.1], [0, 0, 1]], np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    assert segments(vectors, 3) == [range(0, 2), range(2, 4), range(4, 5)]
-    assert segments(vectors[:1], 3) == [range(0, 1)]
-    many = segments(np.repeat(vectors, 400, axis=0), 3)
-    assert [abs(each.start - start) < 5 for each, start in zip(many, (0, 800, 1600), strict=True)] == [True] * 3
-    assert [each.stop for each in many[:-1]] == [each.start for each in many[1:]]
-    assert many[-1].stop == 2000
 
 
 @pytest.mark.parametrize(
@@ -321,6 +202,15 @@ def test_what_says_something_else_gives_way_to_the_statement(written: str, taken
     assert supported(summary.sentences[0])
 
 
+@pytest.mark.parametrize(("written", "taken"), [("水は500本ある。", True), ("佐藤は水を500本もつ。", False)])
+def test_who_speaks_is_not_made_the_matter_of_what_he_says(written: str, taken: bool) -> None:
+    text = "佐藤：水は500本あります。"
+    generator = FakeGenerator(lambda prompt: written if "【" in prompt.text else "水")
+    summary = write(text, generator)
+    assert [sentence.text for sentence in summary.sentences] == [written if taken else "水は500本あります。"]
+    assert all("佐藤" not in prompt.text for prompt in generator.asked)
+
+
 def test_what_is_cut_gives_way_to_the_statement() -> None:
     summary = write(
         "水を買うことに決まりました。", FakeGenerator(lambda prompt: Generation("水を買うこと", finished=False))
@@ -382,13 +272,6 @@ def test_a_topic_has_no_questions_and_no_words_of_the_chair(sentence: str, littl
     assert says_little(sentence) is little
     found = parts(write(f"{sentence}\n水は倉庫に500本あります。"))
     assert (sentence in found["topics"] + found["actions"]) is not little
-
-
-def test_names_of_people_are_known_by_their_form() -> None:
-    labels = frozenset({"佐藤"})
-    assert foreign_names("佐藤が鈴木さんに話す。", "鈴木へ話す。", labels, same_language=True) == {"佐藤"}
-    assert foreign_names("The report by Suzuki is here.", "Sato: here", labels, same_language=True) == {"Suzuki"}
-    assert foreign_names("Suzuki is here.", "いる。", labels, same_language=False) == frozenset()
 
 
 def test_an_instruction_in_the_talk_is_not_shown_to_the_model() -> None:
