@@ -77,7 +77,9 @@ def as_stream(answer: Any) -> Iterator[Message]:
 
 
 def summarize(request: Any) -> Message:
-    """One sentence for each line of the text from the second on; the last one has no support."""
+    """One sentence for each line of the text from the second on; the last one has no support. Of minutes the first is a
+    topic, the next an action and the last an open question.
+    """
     lines = request.text.split("\n")
     answer = summarize_pb2.SummarizeResponse(source_language_code="ja", target_language_code="ja")
     position = len(lines[0]) + 1
@@ -89,6 +91,10 @@ def summarize(request: Any) -> Message:
     last = len(answer.sentences) - 1
     del answer.sentences[last].citations[:]
     answer.sentences[last].supported = False
+    if (request.style, request.method) == (summarize_pb2.STYLE_MINUTES, summarize_pb2.METHOD_ABSTRACTIVE):
+        answer.minutes.topics.add(title="訓練の<日程>").items.add(sentence_index=0, speaker="課長")
+        answer.minutes.actions.add(sentence_index=1, owner="防災担当", due="10月25日")
+        answer.minutes.open_questions.add(sentence_index=last)
     answer.summary = "\n".join(f"- {sentence.text}" for sentence in answer.sentences)
     reason = Reason(
         "UNSUPPORTED", "The source does not say this.", "根拠となる発言がありません。", f"sentences[{last}]"

@@ -32,6 +32,7 @@ class Style(enum.Enum):
     BULLETS = enum.auto()
     ABSTRACT = enum.auto()
     HEADLINE = enum.auto()
+    MINUTES = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ class Citation:
 class Sentence:
     """A sentence of the summary and what it stands on, best first.
 
-    ``support`` is 0 to 1; ``foreign_numbers`` are numbers of the sentence that the source does not have; ``finished``
-    is False when it was cut at the engine's limit.
+    ``support`` is 0 to 1; ``foreign_numbers`` and ``foreign_names`` are those of the sentence that the source does not
+    have; ``finished`` is False when it was cut at the engine's limit.
     """
 
     text: str
@@ -94,18 +95,58 @@ class Sentence:
     support: float
     foreign_numbers: frozenset[str] = frozenset()
     finished: bool = True
+    foreign_names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class MinutesItem:
+    """The place of a sentence in the summary, from 0, and who said it; empty where nobody knows."""
+
+    sentence: int
+    speaker: str = ""
+
+
+@dataclass(frozen=True)
+class MinutesAction:
+    """The place of a sentence in the summary, from 0, who does it and by when, in the words of the source, or empty."""
+
+    sentence: int
+    owner: str = ""
+    due: str = ""
+
+
+@dataclass(frozen=True)
+class MinutesTopic:
+    """What was talked about, in a few words, and what was said."""
+
+    title: str
+    items: tuple[MinutesItem, ...]
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """The sentences of a summary by what they are: topics first, then decisions, actions, open questions, each in the
+    order of the text. ``left_out`` counts decisions, actions and questions that were found beyond what is written.
+    """
+
+    topics: tuple[MinutesTopic, ...] = ()
+    decisions: tuple[MinutesItem, ...] = ()
+    actions: tuple[MinutesAction, ...] = ()
+    open_questions: tuple[MinutesItem, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
 class Summary:
     """The sentences in order. ``injections`` are places of the source that look like instructions to the engine;
-    ``dropped`` counts sentences that were written and had no room.
+    ``dropped`` counts sentences that were written and had no room; ``minutes`` only with Style.MINUTES.
     """
 
     sentences: tuple[Sentence, ...]
     model_ids: tuple[str, ...]
     injections: tuple[Span, ...] = ()
     dropped: int = 0
+    minutes: Minutes | None = None
 
 
 class SummarizeEngine(engine.Engine, Protocol):

@@ -18,7 +18,7 @@ _CHECKED_CHARACTERS = 12
 
 def supported(sentence: Sentence) -> bool:
     """Whether the source supports a sentence."""
-    return sentence.support >= MIN_SUPPORT and not sentence.foreign_numbers
+    return sentence.support >= MIN_SUPPORT and not sentence.foreign_numbers and not sentence.foreign_names
 
 
 def reasons(text: str, summary: Summary, options: Options) -> Iterator[Reason]:
@@ -32,6 +32,15 @@ def reasons(text: str, summary: Summary, options: Options) -> Iterator[Reason]:
     if options.method is Method.ABSTRACTIVE:
         for number, sentence in enumerate(summary.sentences):
             yield from _of_sentence(f"sentences[{number}]", sentence, options)
+    if summary.minutes is not None and summary.minutes.left_out:
+        left_out = summary.minutes.left_out
+        yield Reason(
+            "ITEMS_LEFT_OUT",
+            f"{left_out} further decisions, actions or open questions seem to be in the text and were not written",
+            f"このほかに {left_out} 件の決定・実施事項・未決事項らしい発言があり、書き出していません",
+            value=left_out,
+            threshold=0,
+        )
     if summary.dropped:
         yield Reason(
             "SHORTENED",
@@ -49,6 +58,14 @@ def _of_sentence(subject: str, sentence: Sentence, options: Options) -> Iterator
             "NUMBER_NOT_IN_SOURCE",
             f"numbers of the sentence are not in its source: {text}",
             f"出典にない数値があります: {text}",
+            subject,
+        )
+    if sentence.foreign_names:
+        text = ", ".join(sorted(sentence.foreign_names))
+        yield Reason(
+            "NAME_NOT_IN_SOURCE",
+            f"names of the sentence are not in its source: {text}",
+            f"出典にない名前があります: {text}",
             subject,
         )
     if sentence.support < MIN_SUPPORT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import grpc
@@ -21,10 +21,22 @@ from buhin.serving.streams import answers
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.checks import require_length, require_text
 from buhin.text.languages import NAMES, detect, normalize
-from services.summarize.engine import NO_SPACES, Method, Options, Sentence, Style, SummarizeEngine, Summary
+from services.summarize.engine import (
+    NO_SPACES,
+    Method,
+    Minutes,
+    MinutesItem,
+    Options,
+    Sentence,
+    Style,
+    SummarizeEngine,
+    Summary,
+)
+from services.summarize.markdown import markdown
 from services.summarize.reasons import reasons, supported
 
 DEFAULT_CHARACTERS = 400
+DEFAULT_CHARACTERS_OF_MINUTES = 4_000
 DEFAULT_HEADLINE = {True: 40, False: 90}
 """For the languages of NO_SPACES and for others."""
 CHARACTERS = (20, 10_000)
@@ -42,6 +54,7 @@ _STYLES = {
     summarize_pb2.STYLE_BULLETS: Style.BULLETS,
     summarize_pb2.STYLE_ABSTRACT: Style.ABSTRACT,
     summarize_pb2.STYLE_HEADLINE: Style.HEADLINE,
+    summarize_pb2.STYLE_MINUTES: Style.MINUTES,
 }
 _SELECTED = (Style.PARAGRAPH, Style.BULLETS)
 """Styles that sentences of the source can have."""
@@ -92,13 +105,15 @@ class SummarizeServicer(summarize_pb2_grpc.SummarizeServiceServicer):
         self, request: summarize_pb2.SummarizeRequest, options: Options, summary: Summary
     ) -> summarize_pb2.SummarizeResponse:
         response = summarize_pb2.SummarizeResponse(
-            summary=options.lay_out([sentence.text for sentence in summary.sentences]),
+            summary=_text(summary, options),
             sentences=[_sentence(sentence) for sentence in summary.sentences],
             source_language_code=options.source,
             target_language_code=options.target,
             review=review(reasons(request.text, summary, options)),
             warnings=warnings(_notices(request, options)),
         )
+        if summary.minutes is not None:
+            response.minutes.CopyFrom(_minutes(summary.minutes))
         engine = self._worker.engine
         for model in engine.models if engine else ():
             if model.model_id in summary.model_ids:
@@ -128,7 +143,7 @@ def _options(request: summarize_pb2.SummarizeRequest) -> Options:
         raise UnsupportedLanguageError(
             field="target_language_code", value=target, accepted=f"{source} (METHOD_EXTRACTIVE keeps the language)"
         )
-    default = DEFAULT_HEADLINE[(target or source) in NO_SPACES] if style is Style.HEADLINE else DEFAULT_CHARACTERS
+    default = _default(style, target or source)
     length = request.WhichOneof("length")
     for field, bounds in (("max_characters", CHARACTERS), ("max_sentences", SENTENCES)):
         value = getattr(request, field)
@@ -163,6 +178,34 @@ def _notices(request: summarize_pb2.SummarizeRequest, options: Options) -> list[
             )
         ]
     return []
+
+
+def _default(style: Style, target: str) -> int:
+    if style is Style.HEADLINE:
+        return DEFAULT_HEADLINE[target in NO_SPACES]
+    return DEFAULT_CHARACTERS_OF_MINUTES if style is Style.MINUTES else DEFAULT_CHARACTERS
+
+
+def _text(summary: Summary, options: Options) -> str:
+    sentences = [sentence.text for sentence in summary.sentences]
+    if summary.minutes is None:
+        return options.lay_out(sentences)
+    return markdown(summary.minutes, sentences, options.target)
+
+
+def _minutes(minutes: Minutes) -> summarize_pb2.Minutes:
+    def items(given: Iterable[MinutesItem]) -> list[summarize_pb2.MinutesItem]:
+        return [summarize_pb2.MinutesItem(sentence_index=item.sentence, speaker=item.speaker) for item in given]
+
+    return summarize_pb2.Minutes(
+        topics=[summarize_pb2.MinutesTopic(title=topic.title, items=items(topic.items)) for topic in minutes.topics],
+        decisions=items(minutes.decisions),
+        actions=[
+            summarize_pb2.MinutesAction(sentence_index=action.sentence, owner=action.owner, due=action.due)
+            for action in minutes.actions
+        ],
+        open_questions=items(minutes.open_questions),
+    )
 
 
 def _sentence(sentence: Sentence) -> summarize_pb2.SummarySentence:

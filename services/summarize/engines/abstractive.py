@@ -15,12 +15,12 @@ from dataclasses import replace
 import numpy as np
 
 from buhin.engine import Stop
-from buhin.errors import UnsupportedLanguageError, UnsupportedTaskError
 from buhin.text.embeddings import SentenceEncoder
-from buhin.text.generator import Generator, Task
+from buhin.text.generator import Generator
 from buhin.text.sentences import split
 from services.summarize.engine import CHARACTERS_A_SENTENCE, NO_SPACES, Options, Sentence, Style, Summary
 from services.summarize.engines import prompts
+from services.summarize.engines.ability import require_able
 from services.summarize.engines.citing import cite
 from services.summarize.engines.condensing import condense
 from services.summarize.engines.ranking import by_marginal_relevance, centrality, relevance, topics
@@ -40,7 +40,7 @@ def summarize(
 
     Raises UnsupportedTaskError or UnsupportedLanguageError where the model cannot do what is wanted.
     """
-    _require_able(generator, options)
+    require_able(generator, options)
     source = read(text, encoder)
     stop.check()
     model_ids = (generator.model.model_id, encoder.model.model_id)
@@ -74,20 +74,6 @@ def summarize(
         kept = _within(sentences, order, options)
         dropped = sum(map(len, sentences)) - len(kept)
     yield Summary(tuple(kept), model_ids, source.injections, dropped)
-
-
-def _require_able(generator: Generator, options: Options) -> None:
-    if Task.SUMMARIZE not in generator.tasks:
-        raise UnsupportedTaskError(field="method", value="METHOD_ABSTRACTIVE", accepted="METHOD_EXTRACTIVE")
-    if options.style in _POINTS and not generator.follows_instructions:
-        accepted = "STYLE_PARAGRAPH, STYLE_BULLETS (the model follows no instructions)"
-        raise UnsupportedTaskError(field="style", value=f"STYLE_{options.style.name}", accepted=accepted)
-    direction = (options.source, options.target)
-    if options.source != options.target and direction not in generator.directions:
-        targets = {target for source, target in generator.directions if source == options.source}
-        raise UnsupportedLanguageError(
-            field="target_language_code", value=options.target, accepted=", ".join(sorted({options.source, *targets}))
-        )
 
 
 def _plan(source: Source, options: Options, encoder: SentenceEncoder) -> tuple[list[range], list[int]]:

@@ -9,7 +9,7 @@ from buhin.engine import LoadedModel, Stop
 from buhin.text.embeddings import SentenceEncoder
 from buhin.text.generator import Generator, Task
 from services.summarize.engine import Method, Options, Style, Summary
-from services.summarize.engines import abstractive, extractive
+from services.summarize.engines import abstractive, extractive, minutes
 
 
 class ComposedSummarizer:
@@ -40,4 +40,6 @@ class ComposedSummarizer:
         """Summarize by the method that is wanted."""
         if options.method is Method.EXTRACTIVE:
             return extractive.summarize(text, options, self._encoder, stop)
+        if options.style is Style.MINUTES:
+            return minutes.summarize(text, options, self._generator, self._encoder, self._pool, stop)
         return abstractive.summarize(text, options, self._generator, self._encoder, self._pool, stop)

@@ -117,10 +117,14 @@ def _transcript(answer: RecognizeResponse) -> str:
     return "\n".join(lines)
 
 
+_WRITTEN_STYLES = {"abstract", "headline", "minutes"}
+"""The styles that only METHOD_ABSTRACTIVE has."""
+
+
 def summarize(
     file: TextFile,
-    method: Annotated[str, typer.Option(help="extractive or abstractive.")] = "extractive",
-    style: Annotated[str, typer.Option(help="paragraph or bullets.")] = "paragraph",
+    method: Annotated[str, typer.Option(help="extractive or abstractive. Default: what the style allows.")] = "",
+    style: Annotated[str, typer.Option(help="paragraph, bullets, abstract, headline or minutes.")] = "paragraph",
     max_characters: Annotated[int | None, typer.Option(help="At most so many characters.")] = None,
     max_sentences: Annotated[int | None, typer.Option(help="At most so many sentences.")] = None,
     query: Annotated[str, typer.Option(help="What the reader wants to know.")] = "",
@@ -135,6 +139,7 @@ def summarize(
 
     if max_characters is not None and max_sentences is not None:
         raise typer.BadParameter("give --max-characters or --max-sentences, not both")
+    method = method or ("abstractive" if style.lower() in _WRITTEN_STYLES else "extractive")
     with output.reported():
         content = output.read_text(file)
         with output.working(method), SummarizeClient(timeout_s=timeout) as client:

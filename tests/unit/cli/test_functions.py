@@ -95,6 +95,7 @@ def test_inspect_prints_a_table_a_photograph_and_writes_the_overlays(at: Path) -
         (["transcribe", "a.wav"], ["provenance", "models", 0, "model_id"], "tiny"),
         (["translate", "--to", "en", "a.txt"], ["translations", 0, "translated_text"], "<en> 一\n二"),
         (["summarize", "a.txt"], ["sentences", 0, "supported"], False),
+        (["summarize", "--style", "minutes", "a.txt"], ["minutes", "actions", 0, "owner"], "防災担当"),
         (["inspect", "a.jpg"], [0, "file"], "a.jpg"),
         (["inspect", "a.jpg"], [0, "cracks", 1, "crack_id"], "C2"),
         (["services"], ["speech", "state"], "SERVICE_STATE_SERVING"),

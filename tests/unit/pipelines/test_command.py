@@ -79,7 +79,7 @@ def test_a_stop_says_how_to_go_on(at: Path, fleet: Fleet, recording: Path, monke
     assert result.exit_code == 0
     assert "1 件は完了済み" in result.stderr
     assert "完了" in buhin("list").stdout
-    assert fleet.calls == ["speech", "summarize", "summarize", "translate"]
+    assert fleet.calls == ["speech", "summarize", "summarize", "translate", "translate"]
 
 
 def test_a_wrong_spec_is_told_line_by_line_and_nothing_runs(at: Path, fleet: Fleet, recording: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_run_stops_when_a_service_is_down_and_goes_on_when_it_is_up(fleet: Fle
     assert fleet.calls == ["speech"]
     fleet.start("summarize", port)
     report = start(fleet, MINUTES, recording)
-    assert fleet.calls == ["speech", "summarize", "translate"]
+    assert fleet.calls == ["speech", "summarize", "translate", "translate"]
     assert report.reused == 1
     assert report.run.id.endswith("-1")
 
@@ -129,7 +129,7 @@ def test_a_service_that_comes_back_while_the_run_waits_is_called_again(fleet: Fl
     fleet.hook = hook
     seen: list[Progress] = []
     start(fleet, MINUTES, recording, retry_delays_s=(0.0, 0.0), on_progress=seen.append)
-    assert fleet.calls == ["speech"] * 3 + ["summarize", "translate"]
+    assert fleet.calls == ["speech"] * 3 + ["summarize", "translate", "translate"]
     waited = [progress.waiting.reason for progress in seen if progress.waiting]
     assert waited == ["QUEUE_FULL", "QUEUE_FULL"]
 
@@ -247,7 +247,7 @@ def test_only_one_process_works_on_a_run(fleet: Fleet, recording: Path, tmp_path
     hold.opened.set()
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 0, errors
-    assert fleet.calls == ["speech", "summarize", "translate"]
+    assert fleet.calls == ["speech", "summarize", "translate", "translate"]
 
 
 def test_an_unfinished_run_is_left_alone_by_another(fleet: Fleet, recording: Path, photographs: Path) -> None:
@@ -265,8 +265,8 @@ def test_outputs_that_cannot_be_written_do_not_lose_the_run(fleet: Fleet, record
     with pytest.raises(RunError, match="cannot write"):
         start(fleet, MINUTES, recording)
     report = start(fleet, MINUTES, recording, out=tmp_path / "elsewhere")
-    assert fleet.calls == ["speech", "summarize", "translate"]
-    assert report.reused == 3
+    assert fleet.calls == ["speech", "summarize", "translate", "translate"]
+    assert report.reused == 4
     assert all(path.is_file() for path in report.outputs)
 
 
@@ -275,6 +275,8 @@ def test_the_services_are_asked_what_the_spec_says(fleet: Fleet, recording: Path
     english = report.results["english"].answer
     minutes = report.results["minutes"].answer
     assert [t.translated_text for t in english.translations] == [f"<en> {s.text}" for s in minutes.sentences]
+    [titles] = [item.answer for item in report.results["titles"].items]
+    assert [t.translated_text for t in titles.translations] == [f"<en> {t.title}" for t in minutes.minutes.topics]
     assert english.provenance.request_id == f"{report.run.id.removeprefix('meeting_minutes-')}.3.1"
 
 

@@ -206,8 +206,15 @@ def test_minutes_as_markdown(meeting: Report) -> None:
     english = output(meeting, "minutes.en.md").read_text(encoding="utf-8")
     assert japanese.startswith("# 会議の議事録\n\n録音: meeting.wav (1:01:40)\n")
     assert english.startswith("# Minutes of a meeting\n\nRecording: meeting.wav (1:01:40)\n")
-    assert f"- 要点: {SEGMENTS[1][2]}\n  - 根拠となる発言: [00:04] {SEGMENTS[1][2]}\n" in japanese
-    assert f"- \\<en\\> 要点: {SEGMENTS[1][2]}\n  - ⚠ A person should check: The translation may be off.\n" in english
+    said = f"  - **発言者: 課長**\n  - 根拠となる発言: [00:04] {SEGMENTS[1][2]}\n"
+    assert f"## 議題\n\n### 訓練の\\<日程\\>\n\n- 要点: {SEGMENTS[1][2]}\n{said}" in japanese
+    assert re.findall("(?m)^## (.*)$", japanese) == ["議題", "実施事項", "未決事項", "全体について", "作成の記録"]
+    assert re.findall("(?m)^## (.*)$", english)[:3] == ["Topics", "Actions", "Open questions"]
+    check = "⚠ A person should check: The translation may be off.\n"
+    title = f"### \\<en\\> 訓練の\\<日程\\>\n\n- {check}"
+    assert f"{title}- \\<en\\> 要点: {SEGMENTS[1][2]}\n  - **Said by: 課長**\n  - {check}" in english
+    assert "  - **担当: 防災担当、期限: 10月25日**\n" in japanese
+    assert "  - **Owner: 防災担当; Due: 10月25日**\n" in english
     assert "\\<b\\>以上\\</b\\>です。\n  - ⚠ 人による確認が必要: 根拠となる発言がありません。\n" in japanese
     assert "⚠ 人による確認が必要: 録音の聞き取りにくい箇所: 00:11" in japanese
     for text, services in ((japanese, ("speech", "summarize")), (english, ("speech", "summarize", "translate"))):
@@ -235,7 +242,26 @@ def test_the_page_of_a_meeting_has_both_languages_and_every_source(meeting: Repo
     assert "<b>以上</b>です。" in page.text
     assert not page.all("b")
     assert "この文の根拠となる発言は見つかりませんでした。" in page.text
-    assert "The translation may be off." in page.text
+    assert page.text.count("The translation may be off.") == 2
+    assert [page.text.count(part) for part in ("実施事項", "Open questions", "決定事項")] == [1, 1, 0]
+    assert "訓練の<日程>" in page.text
+    assert re.search(r"Owner\s*防災担当\s*期限Due\s*10月25日", page.text)
+
+
+def test_a_summary_in_another_style_is_shown_as_points(fleet: Fleet, recording: Path, tmp_path: Path) -> None:
+    text = (ROOT / "pipelines" / "meeting_minutes.yaml").read_text(encoding="utf-8")
+    titles = text[text.index("  - id: titles") : text.index("outputs:")]
+    spec = tmp_path / "points.yaml"
+    changed = (
+        text.replace("STYLE_MINUTES", "STYLE_BULLETS").replace(titles, "").replace("      titles: ${titles}\n", "")
+    )
+    spec.write_text(changed, encoding="utf-8")
+    report = runner.run(load(spec), [recording], out=tmp_path / "out", settings=fleet.settings)
+    page = check_page(output(report, "meeting.html"))
+    assert [attributes["lang"] for attributes in page.all("p") if attributes.get("class") == "other"] == ["en"] * 3
+    japanese = output(report, "minutes.ja.md").read_text(encoding="utf-8")
+    assert re.findall("(?m)^##+ (.*)$", japanese) == ["全体について", "作成の記録"]
+    assert japanese.count("\n- 要点: ") == 3
 
 
 def test_the_json_of_many_answers_has_their_errors_and_no_images(

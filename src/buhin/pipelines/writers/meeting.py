@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from buhin.pipelines.results import Job
-from buhin.pipelines.writers.base import Need, file_writer
-from buhin.pipelines.writers.minutes import MINUTES, TRANSLATION, read
+from buhin.pipelines.writers.base import file_writer
+from buhin.pipelines.writers.minutes import NEEDS, read
 from buhin.pipelines.writers.pages import render
-from buhin.pipelines.writers.plain import TRANSCRIPT, clock
+from buhin.pipelines.writers.plain import clock
 
 
-@file_writer(
-    "meeting_page",
-    Need("transcript", TRANSCRIPT),
-    Need("minutes", MINUTES),
-    Need("translation", TRANSLATION, optional=True),
-)
+@file_writer("meeting_page", *NEEDS)
 def meeting_page(job: Job) -> bytes:
     """The minutes with their translation, the statements behind each sentence, what to check, and the transcript."""
     transcript = job.results["transcript"].answer
