@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
+from buhin.common.v1 import common_pb2
 from buhin.config import SpeechSettings
 from buhin.engine import Stop
 from buhin.errors import (
@@ -23,6 +25,7 @@ from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.speech import audio, conversions
 from services.speech.engine import Options, Segment, SpeechEngine, Task, Transcription, Word
 from services.speech.reasons import notices, reasons
+from services.speech.speakers import Voices, tell_speakers
 from services.speech.subtitles import Cue, cues, too_fast
 
 MAX_HOTWORDS = 100
@@ -40,8 +43,10 @@ _SAME_LANGUAGE = {"cmn": "zh", "fil": "tl", "in": "id", "iw": "he", "ji": "yi", 
 class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     """Answers with an engine. StreamingRecognize is not implemented yet, as the card says."""
 
-    def __init__(self, worker: Worker[SpeechEngine], settings: SpeechSettings) -> None:
+    def __init__(self, worker: Worker[SpeechEngine], settings: SpeechSettings, voices: Callable[[], Voices]) -> None:
+        """``voices`` loads, once, what tells speakers apart."""
         self._worker = worker
+        self._voices = voices
         self._max_seconds = settings.max_audio_seconds
 
     async def Recognize(  # noqa: N802 - the name is the proto's
@@ -51,22 +56,33 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         source = self._source(request)
         options = self._options(request.config)
         layout = conversions.layout(request.config.subtitles)
+        speaker_count = conversions.speaker_count(request.config.diarization)
+        provenance = common_pb2.Provenance()
 
         def work(engine: SpeechEngine, stop: Stop) -> tuple[float, Transcription, list[Cue]]:
             samples = audio.decode(source, self._max_seconds, stop)
             audio_s = len(samples) / audio.SAMPLE_RATE
+            voices = self._voices() if request.config.diarization.enabled else None
             result = engine.recognize(samples, options, stop)
+            if voices is not None:
+                segments = tell_speakers(result.segments, samples, voices, speaker_count, stop)
+                result = replace(result, segments=segments)
+                provenance.models.extend(
+                    common_pb2.ModelRef(model_id=model.model_id, digest=model.digest)
+                    for model in (*engine.models, voices.model)
+                )
             return audio_s, result, cues(result.segments, layout, audio_s) if layout.formats else []
 
         audio_s, result, shown = await self._worker.run(work)
         language = "en" if options.task is Task.TRANSLATE else result.language
         return speech_pb2.RecognizeResponse(
-            transcript="\n".join(segment.text for segment in result.segments),
+            transcript=conversions.transcript(result.segments),
             segments=[_segment(s, language, words=request.config.enable_word_offsets) for s in result.segments],
             language_code=result.language,
             language_confidence=result.language_probability,
             audio_duration=_duration(audio_s),
             speech_duration=_duration(result.speech_s),
+            provenance=provenance,
             review=review([*reasons(result, options), *too_fast(shown, layout)]),
             warnings=warnings(notices(result, options)),
             subtitles=conversions.subtitles(shown, layout.formats),
@@ -137,6 +153,7 @@ def _segment(segment: Segment, language: str, *, words: bool) -> speech_pb2.Segm
         confidence=segment.confidence,
         words=[_word(word) for word in segment.words] if words else [],
         language_code=language,
+        speaker_label=segment.speaker,
         no_speech_probability=segment.no_speech_probability,
         compression_ratio=segment.compression_ratio,
     )
@@ -148,6 +165,7 @@ def _word(word: Word) -> speech_pb2.Word:
         end_offset=_duration(word.end_s),
         word=word.text,
         confidence=word.confidence,
+        speaker_label=word.speaker,
     )
 
 

@@ -41,6 +41,8 @@ def transcribe(
     words: Annotated[bool, typer.Option("--words", help="Also the times of each word.")] = False,
     vad: Annotated[bool, typer.Option(help="Skip parts without a voice.")] = True,
     hotword: Annotated[list[str] | None, typer.Option(help="A word that is likely to be spoken; repeatable.")] = None,
+    speakers: Annotated[bool, typer.Option("--speakers", help="Tell who speaks.")] = False,
+    speaker_count: Annotated[int, typer.Option(help="How many speakers there are; 0: found out.", min=0)] = 0,
     form: Annotated[
         TranscriptFormat | None, typer.Option("--format", help="By the suffix of --output, else text.")
     ] = None,
@@ -64,6 +66,8 @@ def transcribe(
             word_offsets=words,
             voice_activity_detection=vad,
             hotwords=hotword or (),
+            speakers=speakers or speaker_count > 0,
+            speaker_count=speaker_count,
             subtitle_formats=[_SUBTITLES[form]] if form in _SUBTITLES else [],
             max_line_columns=columns,
             max_lines=lines,
@@ -88,7 +92,10 @@ def transcribe(
 
 def _transcript(answer: RecognizeResponse) -> str:
     """Each segment with its time, its words below it when they came."""
-    lines = [f"{_clock(segment.start_offset)}  {segment.text}" for segment in answer.segments]
+    lines = [
+        f"{_clock(segment.start_offset)}  {segment.speaker_label}{': ' if segment.speaker_label else ''}{segment.text}"
+        for segment in answer.segments
+    ]
     for number, segment in enumerate(answer.segments):
         lines[number] += "".join(f"\n    {_clock(w.start_offset)} {w.word} {w.confidence:.2f}" for w in segment.words)
     return "\n".join(lines)

@@ -22,6 +22,8 @@ def recognize_request(
     hotwords: Sequence[str] = (),
     raw_sample_rate_hertz: int = 0,
     raw_channels: int = 1,
+    speakers: bool = False,
+    speaker_count: int = 0,
     subtitle_formats: Sequence[str] = (),
     max_line_columns: int = 0,
     max_lines: int = 0,
@@ -30,6 +32,7 @@ def recognize_request(
     """Transcribe a WAV, FLAC, MP3, M4A or OGG file, or raw 16-bit samples when their rate is given.
 
     ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English).
+    ``speakers`` tells who speaks, ``speaker_count`` says how many there are (1 to 20), 0 to find out.
     ``subtitle_formats`` are ``srt`` and ``webvtt``; their lines have at most ``max_line_columns`` (a full-width
     character takes two), 0 for the default of each limit.
     """
@@ -43,6 +46,9 @@ def recognize_request(
         enable_word_offsets=word_offsets,
         enable_voice_activity_detection=voice_activity_detection,
         hotwords=hotwords,
+        diarization=speech_pb2.SpeakerDiarizationConfig(enabled=True, expected_speaker_count=speaker_count)
+        if speakers
+        else None,
         subtitles=speech_pb2.SubtitleConfig(
             formats=[enum_value(_SUBTITLE_FORMATS, each, "config.subtitles.formats") for each in subtitle_formats],
             max_line_columns=max_line_columns,
