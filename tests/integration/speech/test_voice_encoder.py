@@ -37,7 +37,7 @@ def test_a_voice_is_nearer_to_itself_than_to_others(encoder: VoiceEncoder) -> No
 
 def test_short_stretches_silence_and_loudness(encoder: VoiceEncoder) -> None:
     audio = np.concatenate([meeting()[: 4 * RATE], np.zeros(RATE, np.float32)])
-    quiet, loud = (encoder.embed(audio * factor, [Span(1, 3)], Stop())[0] for factor in (0.02, 0.1))
+    quiet, loud = (encoder.embed(audio * np.float32(factor), [Span(1, 3)], Stop())[0] for factor in (0.02, 0.1))
     assert quiet @ loud > 0.99
     vectors = encoder.embed(audio, [Span(1, 1), Span(1, 1.2), Span(4.2, 5), Span(4.9, 9)], Stop())
     assert vectors.shape == (4, 256)

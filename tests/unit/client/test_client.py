@@ -99,14 +99,17 @@ REQUESTS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], str, Message]] =
         ),
     ),
     (
-        "SpeechClient", "recognize", (FLAC,), {"subtitle_formats": ("webvtt", "srt"), "max_lines": 1, "speakers": True, "speaker_count": 3},
+        "SpeechClient", "recognize", (FLAC,),
+        {"subtitle_formats": ("webvtt", "srt"), "max_lines": 1, "speakers": True, "speaker_count": 3},
         "/buhin.speech.v1.SpeechService/Recognize",
         speech.RecognizeRequest(
             audio=FLAC,
             config=speech.RecognitionConfig(
                 task=speech.TASK_TRANSCRIBE, enable_voice_activity_detection=True,
-                subtitles={"formats": [speech.SUBTITLE_FORMAT_WEBVTT, speech.SUBTITLE_FORMAT_SRT], "max_lines": 1},
-                diarization={"enabled": True, "expected_speaker_count": 3},
+                subtitles=speech.SubtitleConfig(
+                    formats=[speech.SUBTITLE_FORMAT_WEBVTT, speech.SUBTITLE_FORMAT_SRT], max_lines=1
+                ),
+                diarization=speech.SpeakerDiarizationConfig(enabled=True, expected_speaker_count=3),
             ),
         ),
     ),

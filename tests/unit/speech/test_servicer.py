@@ -106,7 +106,7 @@ async def test_speakers_are_told_when_asked_for(monkeypatch: pytest.MonkeyPatch)
 async def test_speakers_without_their_model_are_unavailable_with_what_to_do(tmp_path: Path) -> None:
     engine = FakeEngine()
     async with serving(fake_application(engine, models_dir=tmp_path)) as channel:
-        config = speech_pb2.RecognitionConfig(diarization={"enabled": True})
+        config = speech_pb2.RecognitionConfig(diarization=speech_pb2.SpeakerDiarizationConfig(enabled=True))
         request = speech_pb2.RecognizeRequest(audio=AUDIO, config=config)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await speech_pb2_grpc.SpeechServiceStub(channel).Recognize(request, timeout=20)
