@@ -89,8 +89,12 @@ def noises(seconds: float) -> dict[str, NDArray[np.float32]]:
     hum = 0.3 * np.sin(2 * np.pi * 50 * time_s) + 0.1 * np.sin(2 * np.pi * 150 * time_s)
     beeps = 0.3 * np.sin(2 * np.pi * 1000 * time_s) * (np.sin(4 * np.pi * time_s) > 0)
     bursts = 0.3 * random.standard_normal(count) * (np.sin(2 * np.pi * time_s) > 0.5)
+    notes = [220 * 2 ** (step / 12) for step in (0, 4, 7, 12, 5, 9, 12, 17)]
+    music = sum(np.sin(2 * np.pi * note * time_s) * np.exp(-3 * ((time_s - n / 8) % 1)) for n, note in enumerate(notes))
     found = {
         "silence": np.zeros(count),
+        "faint hum": 0.002 * np.sin(2 * np.pi * 50 * time_s) + 0.001 * np.sin(2 * np.pi * 100 * time_s),
+        "music": 0.1 * music,
         "white": 0.1 * white,
         "faint white": 0.003 * white,
         "pink": 0.5 * pink / np.abs(pink).max(),

@@ -57,6 +57,9 @@ def recognize(request: Any) -> Message:
         "LOW_CONFIDENCE", "A segment is unclear.", "聞き取りにくい部分があります。", "segments[2]", 0.4, 0.5
     )
     answer.review.CopyFrom(review([reason]))
+    if request.config.diarization.enabled:
+        for number, segment in enumerate(answer.segments):
+            segment.speaker_label = f"speaker-{1 + number % max(request.config.diarization.expected_speaker_count, 1)}"
     for form in request.config.subtitles.formats:
         answer.subtitles.add(format=form, content=f"{speech_pb2.SubtitleFormat.Name(form)}\n")
     return answer

@@ -1,4 +1,4 @@
-"""Proto to domain and back for what comes with a transcript: subtitles."""
+"""Proto to domain and back for what comes with a transcript: speakers and subtitles."""
 
 from __future__ import annotations
 
@@ -7,10 +7,27 @@ from collections.abc import Sequence
 
 from buhin.errors import InputTooLargeError, InvalidValueError, OutOfRangeError
 from buhin.speech.v1 import speech_pb2
+from services.speech.engine import Segment
+from services.speech.speakers import MAX_SPEAKERS
 from services.speech.subtitles import Cue, Format, Layout, write
 
 _FORMATS = {speech_pb2.SUBTITLE_FORMAT_SRT: Format.SRT, speech_pb2.SUBTITLE_FORMAT_WEBVTT: Format.WEBVTT}
 _BOUNDS = {"max_line_columns": (10, 100), "max_lines": (1, 4), "max_columns_per_second": (5, 60)}
+
+
+def speaker_count(config: speech_pb2.SpeakerDiarizationConfig) -> int | None:
+    """How many speakers are expected; None: not said. Raises OutOfRangeError."""
+    value = config.expected_speaker_count
+    if value and not 1 <= value <= MAX_SPEAKERS:
+        raise OutOfRangeError(
+            field="config.diarization.expected_speaker_count", value=value, minimum=1, maximum=MAX_SPEAKERS
+        )
+    return value or None
+
+
+def transcript(segments: Sequence[Segment]) -> str:
+    """All segments, one a line, after their speakers where these are known."""
+    return "\n".join(f"{each.speaker}: {each.text}" if each.speaker else each.text for each in segments)
 
 
 def layout(config: speech_pb2.SubtitleConfig) -> Layout:

@@ -19,6 +19,7 @@ from services.speech.endpointing import Endpointer
 from services.speech.engine import VOICE_FRAME, Options, SpeechEngine, Transcription, VoiceDetector
 from services.speech.live import End, Final
 from services.speech.reasons import MIN_LANGUAGE_PROBABILITY
+from services.speech.speakers import Diarization
 from services.speech.subtitles import Layout, cues
 
 PART_S = 60.0
@@ -39,9 +40,16 @@ class Progress:
 
 
 def recognize(
-    source: audio.Source, max_seconds: float, engine: SpeechEngine, options: Options, stop: Stop, layout: Layout
+    source: audio.Source,
+    max_seconds: float,
+    engine: SpeechEngine,
+    options: Options,
+    stop: Stop,
+    layout: Layout,
+    speakers: Diarization | None = None,
 ) -> Iterator[Progress | Final | End]:
-    """Recognize a recording: its finals in order, how far it has come after each part, and the whole at the end.
+    """Recognize a recording: its finals in order, how far it has come after each part, and the whole at the end. Who
+    speaks is known when all was heard, so that with ``speakers`` the finals come at the end.
 
     Raises what ``audio.length`` raises before any other work, and CancelledError.
     """
@@ -54,15 +62,21 @@ def recognize(
         stop.check()
         if options.identify_languages or not known[0]:
             known = _language(engine.detect_language(samples), known)
-        found = moved(engine.recognize(samples, options.spoken_in(known[0] or None), stop), start_s)
+        heard = engine.recognize(samples, options.spoken_in(known[0] or None), stop)
+        if speakers is not None:
+            speakers.hear(samples, heard.segments, stop)
+        found = moved(heard, start_s)
         segments = tuple(replace(segment, language=known[0]) for segment in found.segments)
         done.append(replace(found, segments=segments, language=known[0], language_probability=known[1]))
-        for number in range(len(segments)):
-            yield Final(number, done[-1])
+        if speakers is None:
+            yield from (Final(number, done[-1]) for number in range(len(segments)))
         yield Progress(min(start_s + len(samples) / audio.SAMPLE_RATE, total_s), total_s)
     main = max(done, key=lambda part: part.speech_s, default=None) if options.identify_languages else None
     known = (main.language, main.language_probability) if main else known
     whole = joined(done, *known, sum(part.speech_s for part in done))
+    if speakers is not None:
+        whole = replace(whole, segments=speakers.tell(whole.segments))
+        yield from (Final(number, whole) for number in range(len(whole.segments)))
     yield End(total_s, whole, tuple(cues(whole.segments, layout, total_s)) if layout.formats else ())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from mmap import mmap
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
+from buhin.common.v1 import common_pb2
 from buhin.config import SpeechSettings
 from buhin.engine import Stop
 from buhin.errors import (
@@ -29,6 +30,7 @@ from services.speech.engine import Options, Segment, SpeechEngine, Task, Word
 from services.speech.incoming import Incoming
 from services.speech.live import End, Event, Final, Interim, Live
 from services.speech.reasons import notices, reasons
+from services.speech.speakers import Diarization, Voices
 from services.speech.streaming import check_streaming, final_reasons
 from services.speech.subtitles import Layout, too_fast
 from services.speech.upload import uploaded
@@ -48,8 +50,10 @@ _SAME_LANGUAGE = {"cmn": "zh", "fil": "tl", "in": "id", "iw": "he", "ji": "yi", 
 class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     """Answers with an engine."""
 
-    def __init__(self, worker: Worker[SpeechEngine], settings: SpeechSettings) -> None:
+    def __init__(self, worker: Worker[SpeechEngine], settings: SpeechSettings, voices: Callable[[], Voices]) -> None:
+        """``voices`` loads, once, what tells speakers apart."""
         self._worker = worker
+        self._voices = voices
         self._max_seconds = settings.max_audio_seconds
         self._max_bytes = settings.max_upload_bytes
         self._idle_s = settings.stream_idle_s
@@ -62,15 +66,17 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         source = self._source(request.audio, request.config)
         options = self._options(request.config)
         layout = conversions.layout(request.config.subtitles)
+        conversions.speaker_count(request.config.diarization)
 
         def work(engine: SpeechEngine, stop: Stop) -> End:
-            events = recording.recognize(source, self._max_seconds, engine, options, stop, layout)
+            speakers = self._speakers(request.config)
+            events = recording.recognize(source, self._max_seconds, engine, options, stop, layout, speakers)
             return next(event for event in events if isinstance(event, End))
 
         end = await self._worker.run(work)
         result = end.result
         return speech_pb2.RecognizeResponse(
-            transcript="\n".join(segment.text for segment in result.segments),
+            transcript=conversions.transcript(result.segments),
             segments=[
                 _segment(s, options, result.language, words=request.config.enable_word_offsets) for s in result.segments
             ],
@@ -78,6 +84,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             language_confidence=result.language_probability,
             audio_duration=_duration(end.audio_s),
             speech_duration=_duration(result.speech_s),
+            provenance=self._provenance(request.config),
             review=review([*reasons(result, options), *too_fast(end.cues, layout)]),
             warnings=warnings(notices(result, options)),
             subtitles=conversions.subtitles(end.cues, layout.formats),
@@ -95,6 +102,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             config = streaming.config
             options = self._options(config)
             layout = conversions.layout(config.subtitles)
+            conversions.speaker_count(config.diarization)
             is_file = streaming.mode == speech_pb2.STREAMING_MODE_FILE
             events = (
                 self._file(stream, portions, config, options, layout)
@@ -103,7 +111,9 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             )
             async with aclosing(events):
                 async for event in events:
-                    yield _streamed(event, options, layout, words=config.enable_word_offsets)
+                    response = _streamed(event, options, layout, words=config.enable_word_offsets)
+                    response.provenance.CopyFrom(self._provenance(config))
+                    yield response
 
     async def _live(
         self,
@@ -131,11 +141,27 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             source = self._source(data, config)
 
             def work(engine: SpeechEngine, stop: Stop) -> Iterator[Event | recording.Progress]:
-                return recording.recognize(source, self._max_seconds, engine, options, stop, layout)
+                speakers = self._speakers(config)
+                return recording.recognize(source, self._max_seconds, engine, options, stop, layout, speakers)
 
             async with aclosing(answers(stream, work, self._idle_s)) as events:
                 async for event in events:
                     yield event
+
+    def _speakers(self, config: speech_pb2.RecognitionConfig) -> Diarization | None:
+        """How speakers are told apart, where that is wanted; loads the model for it."""
+        if not config.diarization.enabled:
+            return None
+        return Diarization(self._voices(), conversions.speaker_count(config.diarization))
+
+    def _provenance(self, config: speech_pb2.RecognitionConfig) -> common_pb2.Provenance:
+        """The models that took part, where they are more than the recognizer's."""
+        if not config.diarization.enabled:
+            return common_pb2.Provenance()
+        models = [*self._worker.ready_engine().models, self._voices().model]
+        return common_pb2.Provenance(
+            models=[common_pb2.ModelRef(model_id=model.model_id, digest=model.digest) for model in models]
+        )
 
     def _source(self, data: bytes | mmap, config: speech_pb2.RecognitionConfig) -> audio.Source:
         raw = _raw(config)
@@ -259,6 +285,7 @@ def _segment(segment: Segment, options: Options, language: str, *, words: bool) 
         confidence=segment.confidence,
         words=[_word(word) for word in segment.words] if words else [],
         language_code=language,
+        speaker_label=segment.speaker,
         no_speech_probability=segment.no_speech_probability,
         compression_ratio=segment.compression_ratio,
     )
@@ -270,6 +297,7 @@ def _word(word: Word) -> speech_pb2.Word:
         end_offset=_duration(word.end_s),
         word=word.text,
         confidence=word.confidence,
+        speaker_label=word.speaker,
     )
 
 

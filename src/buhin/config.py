@@ -90,6 +90,8 @@ class SpeechSettings(ServerSettings):
     """Model of the manifest that recognizes."""
     speech_beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses kept while decoding."""
+    speaker_model: str = "resemblyzer"
+    """Model of the manifest that tells speakers apart; loaded when it is first asked for."""
     max_audio_seconds: float = Field(default=14_400, gt=0, le=86_400)
     """Longest audio of one request."""
     max_upload_bytes: int = Field(default=1024**3, ge=1024, le=64 * 1024**3)

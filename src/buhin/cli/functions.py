@@ -48,6 +48,8 @@ def transcribe(
     languages: Annotated[bool, typer.Option("--languages", help="The language may change in between.")] = False,
     vad: Annotated[bool, typer.Option(help="Skip parts without a voice.")] = True,
     hotword: Annotated[list[str] | None, typer.Option(help="A word that is likely to be spoken; repeatable.")] = None,
+    speakers: Annotated[bool, typer.Option("--speakers", help="Tell who speaks.")] = False,
+    speaker_count: Annotated[int, typer.Option(help="How many speakers there are; 0: found out.", min=0)] = 0,
     form: Annotated[
         TranscriptFormat | None, typer.Option("--format", help="By the suffix of --output, else text.")
     ] = None,
@@ -85,6 +87,8 @@ def transcribe(
                 max_lines=lines,
                 glossary_id=glossary,
                 identify_languages=languages,
+                speakers=speakers or speaker_count > 0,
+                speaker_count=speaker_count,
                 **asked,
             ),
             lambda done_s, total_s: progress(round(done_s), round(total_s)),

@@ -35,6 +35,8 @@ def recognize_request(
     identify_languages: bool = False,
     raw_sample_rate_hertz: int = 0,
     raw_channels: int = 1,
+    speakers: bool = False,
+    speaker_count: int = 0,
     subtitle_formats: Sequence[str] = (),
     max_line_columns: int = 0,
     max_lines: int = 0,
@@ -45,6 +47,7 @@ def recognize_request(
     ``language`` is BCP-47, detected when empty; ``task`` is ``transcribe`` or ``translate`` (into English).
     ``glossary_id`` names a glossary of the service whose terms are hotwords too; with ``identify_languages`` the
     language may change within the recording.
+    ``speakers`` tells who speaks, ``speaker_count`` says how many there are (1 to 20), 0 to find out.
     ``subtitle_formats`` are ``srt`` and ``webvtt``; their lines have at most ``max_line_columns`` (a full-width
     character takes two), 0 for the default of each limit.
     """
@@ -56,6 +59,9 @@ def recognize_request(
         hotwords=hotwords,
         glossary_id=glossary_id,
         enable_language_identification=identify_languages,
+        diarization=speech_pb2.SpeakerDiarizationConfig(enabled=True, expected_speaker_count=speaker_count)
+        if speakers
+        else None,
         subtitles=speech_pb2.SubtitleConfig(
             formats=[enum_value(_SUBTITLE_FORMATS, each, "config.subtitles.formats") for each in subtitle_formats],
             max_line_columns=max_line_columns,
@@ -115,6 +121,8 @@ def recognize_file_request(
     hotwords: Sequence[str] = (),
     glossary_id: str = "",
     identify_languages: bool = False,
+    speakers: bool = False,
+    speaker_count: int = 0,
     raw_sample_rate_hertz: int = 0,
     raw_channels: int = 1,
     subtitle_formats: Sequence[str] = (),
@@ -134,6 +142,8 @@ def recognize_file_request(
         hotwords=hotwords,
         glossary_id=glossary_id,
         identify_languages=identify_languages,
+        speakers=speakers,
+        speaker_count=speaker_count,
         raw_sample_rate_hertz=raw_sample_rate_hertz,
         raw_channels=raw_channels,
         subtitle_formats=subtitle_formats,

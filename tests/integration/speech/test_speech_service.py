@@ -10,12 +10,15 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
+import yaml
 
 from buhin.config import SpeechSettings
 from buhin.models.store import ModelStore
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.speech.__main__ import application
 from services.speech.evaluate import character_error_rate, recordings
+from services.speech.speakers_evaluate import right_share
+from services.speech.subtitles import columns
 from tests.audio_files import RATE, meeting, noises, wav
 from tests.conftest import ROOT
 from tests.support import ANY_PORT, serving
@@ -83,6 +86,27 @@ async def test_words_keep_order_and_lie_in_their_segments(minutes: speech_pb2.Re
             clock = finish
         mean = np.mean([word.confidence for word in segment.words])
         assert segment.confidence == pytest.approx(mean, abs=1e-5)
+
+
+async def test_the_meeting_is_told_by_speaker_and_shown_as_subtitles(service: Service) -> None:
+    script = yaml.safe_load((SAMPLE / "script.yaml").read_text(encoding="utf-8"))
+    turns = [(turn["speaker"], turn["text"]) for turn in script["turns"]]
+    response = await service.recognize(
+        (SAMPLE / "meeting.flac").read_bytes(),
+        language_code="ja",
+        enable_word_offsets=True,
+        diarization={"enabled": True},
+        subtitles={"formats": [speech_pb2.SUBTITLE_FORMAT_SRT, speech_pb2.SUBTITLE_FORMAT_WEBVTT]},
+    )
+    assert {segment.speaker_label for segment in response.segments} == {"speaker-1", "speaker-2", "speaker-3"}
+    assert right_share(response, turns) > 0.95
+    assert response.transcript.startswith("speaker-1: ")
+    assert [model.model_id for model in response.provenance.models] == ["whisper-base", "resemblyzer"]
+    srt, webvtt = (each.content for each in response.subtitles)
+    texts = [block.splitlines()[2:] for block in srt.split("\n\n")]
+    assert 15 < len(texts) < 40
+    assert all(columns(line) <= 42 for lines in texts for line in lines)
+    assert webvtt.count("<v speaker-1>") == srt.count("speaker-1: ") > 5
 
 
 async def test_times_are_those_of_the_audio(service: Service) -> None:

@@ -37,6 +37,12 @@ def test_transcribe_prints_times_and_texts_and_says_what_to_check_beside_it(at: 
     assert "LOW_CONFIDENCE segments[2]: A segment is unclear." in result.stderr
 
 
+def test_transcribe_tells_speakers(at: Path, recording: Path) -> None:
+    for options, speaker in ((["--speakers"], "speaker-1"), (["--speaker-count", "2"], "speaker-2")):
+        result = buhin("transcribe", recording, *options)
+        assert result.stdout.splitlines()[1] == f"00:04.2  {speaker}: {SEGMENTS[1][2]}"
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -99,7 +99,8 @@ REQUESTS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], str, Message]] =
         ),
     ),
     (
-        "SpeechClient", "recognize", (FLAC,), {"subtitle_formats": ("webvtt", "srt"), "max_lines": 1},
+        "SpeechClient", "recognize", (FLAC,),
+        {"subtitle_formats": ("webvtt", "srt"), "max_lines": 1, "speakers": True, "speaker_count": 3},
         "/buhin.speech.v1.SpeechService/Recognize",
         speech.RecognizeRequest(
             audio=FLAC,
@@ -108,6 +109,7 @@ REQUESTS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], str, Message]] =
                 subtitles=speech.SubtitleConfig(
                     formats=[speech.SUBTITLE_FORMAT_WEBVTT, speech.SUBTITLE_FORMAT_SRT], max_lines=1
                 ),
+                diarization=speech.SpeakerDiarizationConfig(enabled=True, expected_speaker_count=3),
             ),
         ),
     ),

@@ -362,7 +362,7 @@ def test_a_wrong_manifest_is_refused(change: dict[str, Any], message: str) -> No
 def test_the_manifest_of_the_house_is_right() -> None:
     found = Manifest.load(Settings().manifest)
     assert [entry.id for entry in found.models] == [
-        "whisper-base", "qwen2.5-coder-1.5b-instruct-q4_k_m", "use-multilingual-v3",
+        "whisper-base", "qwen2.5-coder-1.5b-instruct-q4_k_m", "use-multilingual-v3", "resemblyzer",
     ]  # fmt: skip
     assert found.models[1].size == 1_117_320_768
     assert found.models[1].directions == {"ja-en": "draft", "en-ja": "weak"}

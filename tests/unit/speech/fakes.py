@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,16 @@ from buhin.config import SpeechSettings
 from buhin.engine import LoadedModel, Stop
 from buhin.serving import Application
 from services.speech.__main__ import application
-from services.speech.engine import VOICE_FRAME, Options, Segment, SpeechEngine, Transcription, VoiceDetector, Word
+from services.speech.engine import (
+    VOICE_FRAME,
+    Options,
+    Segment,
+    Span,
+    SpeechEngine,
+    Transcription,
+    VoiceDetector,
+    Word,
+)
 from tests.support import ANY_PORT
 
 
@@ -80,6 +89,24 @@ class FakeDetector:
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """One or zero for each frame."""
         return np.array([frame.any() for frame in samples.reshape(-1, VOICE_FRAME)], np.float32)
+
+
+class FakeVoices:
+    """Every second stretch is of another speaker; keeps what it was asked."""
+
+    model = LoadedModel("voices", "sha256:" + "cd" * 32, "speaker embeddings", "MIT", 3)
+
+    def __init__(self) -> None:
+        self.counts: list[int | None] = []
+
+    def embed(self, samples: NDArray[np.float32], spans: Sequence[Span], stop: Stop) -> NDArray[np.float32]:
+        """No more than their number."""
+        return np.zeros((len(spans), 1), np.float32)
+
+    def tell_apart(self, vectors: NDArray[np.float32], lengths_s: Sequence[float], count: int | None) -> list[int]:
+        """One and two, in turn."""
+        self.counts.append(count)
+        return [1 + number % 2 for number in range(len(vectors))]
 
 
 def fake_application(engine: FakeEngine, **settings: Any) -> Application[SpeechEngine]:

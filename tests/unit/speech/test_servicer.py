@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import grpc
 import pytest
@@ -16,7 +18,7 @@ from buhin.status import decode
 from services.speech.engine import Options, Task
 from tests.audio_files import sine, wav
 from tests.support import serving
-from tests.unit.speech.fakes import NOTHING, SENTENCES, FakeEngine, fake_application, segment
+from tests.unit.speech.fakes import NOTHING, SENTENCES, FakeEngine, FakeVoices, fake_application, segment
 
 AUDIO = wav(sine(2.0))
 
@@ -80,6 +82,43 @@ async def test_subtitles_come_in_the_formats_and_the_layout_that_were_asked_for(
 async def test_subtitles_of_nothing_are_empty_files() -> None:
     response = await recognize(FakeEngine(NOTHING), subtitles={"formats": [2, 1]})
     assert [each.content for each in response.subtitles] == ["WEBVTT\n", ""]
+
+
+async def test_speakers_are_told_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    voices = FakeVoices()
+    monkeypatch.setattr("services.speech.__main__.VoiceEncoder", lambda model: voices)
+    monkeypatch.setattr("services.speech.__main__.ModelStore", MagicMock())
+    formats = [speech_pb2.SUBTITLE_FORMAT_SRT]
+    response = await recognize(
+        FakeEngine(),
+        diarization={"enabled": True, "expected_speaker_count": 2},
+        enable_word_offsets=True,
+        subtitles={"formats": formats},
+    )
+    assert response.transcript == "speaker-1: 始めます。\nspeaker-2: はい。"
+    assert [segment.speaker_label for segment in response.segments] == ["speaker-1", "speaker-2"]
+    assert [word.speaker_label for word in response.segments[0].words] == ["speaker-1", "speaker-1"]
+    assert "\nspeaker-2: はい。\n" in response.subtitles[0].content
+    assert [model.model_id for model in response.provenance.models] == ["tiny", "voices"]
+    assert voices.counts == [2]
+
+
+async def test_speakers_without_their_model_are_unavailable_with_what_to_do(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    async with serving(fake_application(engine, models_dir=tmp_path)) as channel:
+        config = speech_pb2.RecognitionConfig(diarization=speech_pb2.SpeakerDiarizationConfig(enabled=True))
+        request = speech_pb2.RecognizeRequest(audio=AUDIO, config=config)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await speech_pb2_grpc.SpeechServiceStub(channel).Recognize(request, timeout=20)
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "buhin models pull resemblyzer" in str(raised.value.details())
+    assert engine.asked == []
+
+
+async def test_speakers_are_not_told_by_default(tmp_path: Path) -> None:
+    response = await recognize(FakeEngine(), diarization={"expected_speaker_count": 2})
+    assert {segment.speaker_label for segment in response.segments} == {""}
+    assert [model.model_id for model in response.provenance.models] == ["tiny"]
 
 
 async def test_nothing_said_is_an_empty_answer_with_a_warning() -> None:
@@ -156,6 +195,8 @@ async def test_raw_samples_are_read_as_the_config_says() -> None:
           for name, low, high, wrong in (("max_line_columns", 10, 100, (9, 101, -1)), ("max_lines", 1, 4, (5, -1)),
                                          ("max_columns_per_second", 5, 60, (4.9, 60.1, -1, float("nan"))))
           for value in wrong],
+        *[(AUDIO, {"diarization": {"enabled": True, "expected_speaker_count": value}}, errors.OutOfRangeError,
+           "config.diarization.expected_speaker_count", {"minimum": "1", "maximum": "20"}) for value in (-1, 21)],
         (AUDIO, {"subtitles": {"formats": [1, 5]}}, errors.InvalidValueError, "config.subtitles.formats[1]",
          {"value": "5", "accepted": "SUBTITLE_FORMAT_SRT, SUBTITLE_FORMAT_WEBVTT"}),
         (AUDIO, {"subtitles": {"formats": [0]}}, errors.InvalidValueError, "config.subtitles.formats[0]", {}),
