@@ -31,6 +31,8 @@ class TransformersGenerator:
     """A Generator on a folder of safetensors."""
 
     name = "transformers"
+    _net: Any
+    """The model, a class of the library that its configuration names; None once it is closed."""
 
     def __init__(
         self,
