@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from buhin.engine import LoadedModel, Stop
-from buhin.errors import UnusableModelError
+from buhin.errors import UnsupportedTaskError, UnusableModelError
 from buhin.models.store import Model
 from buhin.text.generator import Generation, Prompt, qualities, require_ability, require_room
 from buhin.text.hf.batching import Batcher, Job
@@ -31,6 +31,8 @@ class TransformersGenerator:
     """A Generator on a folder of safetensors."""
 
     name = "transformers"
+    _net: Any
+    """The model, a class of the library that its configuration names; None once it is closed."""
 
     def __init__(
         self,
@@ -69,9 +71,14 @@ class TransformersGenerator:
             return len(tokens(self._tokenizer, text))
 
     def generate(self, prompt: Prompt, *, stop: Stop, on_text: Callable[[str], None] | None = None) -> Generation:
-        """Write the most likely token each time. See Generator.generate."""
+        """Write the most likely token each time. See Generator.generate.
+
+        Raises UnsupportedTaskError for JSON: nothing here keeps a model to a schema.
+        """
         stop.check()
         require_ability(self, prompt)
+        if prompt.json_schema is not None:
+            raise UnsupportedTaskError(value="JSON", accepted="plain text")
         with self._lock:
             asked = self._family.ask(prompt)
         job = Job(asked.prompt, asked.start, self._room(asked, prompt), stop, streams=on_text is not None)
@@ -80,11 +87,12 @@ class TransformersGenerator:
     def close(self) -> None:
         """Free the model."""
         self._batcher.close()
-        del self._net
+        self._net = None
 
     def _load(self, model: Model, device: str, dtype: str) -> None:
         import torch
         import transformers
+        from safetensors import SafetensorError
 
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
@@ -102,7 +110,7 @@ class TransformersGenerator:
             self._net, loaded = getattr(transformers, kind).from_pretrained(
                 model.path, config=config, use_safetensors=True, dtype=numbers, output_loading_info=True, **local
             )
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise UnknownFamilyError(said) from error
         if missing := sorted(loaded["missing_keys"]):
