@@ -20,7 +20,7 @@ from buhin.serving.worker import Stream
 from services.speech.agreement import LocalAgreement
 from services.speech.cutting import before, best_cut, joined, moved
 from services.speech.endpointing import MIN_VOICE_S, Endpoint, Endpointer
-from services.speech.engine import Options, Segment, Span, SpeechEngine, Transcription, Word
+from services.speech.engine import VOICE_FRAME_S, Options, Segment, Span, SpeechEngine, Transcription, Word
 from services.speech.incoming import Incoming
 from services.speech.reasons import MIN_LANGUAGE_PROBABILITY
 from services.speech.recent import RecentAudio
@@ -162,7 +162,8 @@ class Live:
             raise failed
 
     async def _take(self, endpoints: Iterator[Endpoint]) -> None:
-        for endpoint in endpoints:
+        for frame in endpoints:
+            endpoint = replace(frame, offset_s=min(frame.offset_s, self._audio.end_s))  # the last frame may be padded
             if endpoint.begins:
                 self._began_s = endpoint.offset_s
                 self._windows.append(_Window(endpoint.offset_s))
@@ -217,7 +218,7 @@ class Live:
             draft = window.draft or await self._hypothesis(Span(span.start_s, span.end_s - 1.0))
             end_s = best_cut(result, draft, span)
             result = before(result, end_s)
-        if window.end_s is None or window.end_s > end_s:
+        if cut and (window.end_s is None or window.end_s - end_s >= VOICE_FRAME_S):
             windows[0] = _Window(end_s, window.end_s)
         else:
             windows.popleft()

@@ -63,6 +63,19 @@ async def test_voices_are_told_when_asked_for() -> None:
     assert finals(responses) == finals(await transcribe(Listener(), raw(TWO)))
 
 
+@pytest.mark.parametrize("frames", [187.5, 188, 285, 1000.5])
+@pytest.mark.parametrize("interims", [False, True])
+async def test_a_voice_may_last_to_the_end_of_the_audio(frames: float, interims: bool) -> None:
+    samples = say(*range(1, 100))[: round(frames * 512)]
+    engine = Listener()
+    responses = await transcribe(engine, raw(samples), interim_results=interims, voice_activity_events=True)
+    text = " ".join(text for _, _, text in finals(responses)).split()
+    assert text == [f"w{word}" for word in range(1, len(text) + 1)]
+    assert finals(responses)[-1][1] == pytest.approx(len(samples) / RATE, abs=0.001)
+    assert responses[-1].end.speech_duration == responses[-1].end.audio_duration
+    assert len(engine.asked) == (1 if frames < 700 else 2)
+
+
 async def test_interim_results_grow_and_what_they_agree_on_stays() -> None:
     whole = " ".join(f"w{word}" for word in range(1, 13))
     async with streaming(Listener()) as method:
