@@ -17,8 +17,11 @@ import yaml
 from buhin import paths
 from buhin.catalogue.card import Quality
 from buhin.client import SpeechClient
+from buhin.common.v1 import common_pb2
 from buhin.config import ClientSettings
 from buhin.text.languages import NAMES
+from services.speech import latency
+from services.speech.speakers_evaluate import speaker_accuracy
 
 
 def recordings(folder: Path) -> Iterator[tuple[Path, str, str]]:
@@ -38,18 +41,36 @@ def character_error_rate(reference: str, hypothesis: str) -> float:
 
 
 def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
-    """Character error rate of each recording, language not given."""
+    """Character error rate of each recording, language not given; speakers and live results of the sample meeting."""
     with SpeechClient(settings=settings) as client:
         for folder in (data / "speech", paths.data("samples/meeting")):
             for file, language, reference in recordings(folder):
                 answer = client.recognize(file)
-                yield Quality(
-                    measure=f"character error rate, {NAMES[language][0]}",
-                    value=round(character_error_rate(reference, answer.transcript), 3),
-                    dataset=f"{file.name}, {answer.audio_duration.ToMilliseconds() / 1000:.1f} s",
-                    model_id=answer.provenance.models[0].model_id,
-                    model_digest=answer.provenance.models[0].digest,
-                )
+                model = answer.provenance.models[0]
+                value = character_error_rate(reference, answer.transcript)
+                dataset = f"{file.name}, {answer.audio_duration.ToMilliseconds() / 1000:.1f} s"
+                yield _figure(f"character error rate, {NAMES[language][0]}", value, dataset, model)
+        meeting = paths.data("samples/meeting/meeting.flac")
+        for count in (0, 3):
+            accuracy = speaker_accuracy(meeting, meeting.with_name("script.yaml"), client, count)
+            voices = client.recognize(meeting, speakers=True).provenance.models[-1]
+            told = f"{count} said to be there" if count else "their number found out"
+            yield _figure(f"share of words with the right speaker, {told}", accuracy, "meeting.flac, 3 voices", voices)
+    live = latency.measure(meeting, "ja", settings)
+    error_rate = character_error_rate("".join(text for _, _, text in recordings(meeting.parent)), live["transcript"])
+    for measure, value in (
+        ("live, at real speed: time to the first interim result, s", live["first_interim_s"]),
+        ("live, at real speed: lag of final results, median, s", live["final_lag_s"]["median"]),
+        ("live, at real speed: lag of final results, maximum, s", live["final_lag_s"]["max"]),
+        ("live, at real speed: character error rate, Japanese", error_rate),
+    ):
+        yield _figure(measure, value, f"meeting.flac, {live['audio_s']} s", model)
+
+
+def _figure(measure: str, value: float, dataset: str, model: common_pb2.ModelRef) -> Quality:
+    return Quality(
+        measure=measure, value=round(value, 3), dataset=dataset, model_id=model.model_id, model_digest=model.digest
+    )
 
 
 def _letters(text: str) -> str:
