@@ -67,7 +67,7 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
                 notices.append(_unchanged(number, language))
                 jobs.append(None)
             else:
-                _require(directions, language, target, "source_language_code")
+                _require(directions, language, target, "source_language_code" if given else f"contents[{number}]")
                 options = Options(language, target, terms.of(language, target), request.plain_language.furigana)
                 jobs.append(options)
 
@@ -198,8 +198,7 @@ def _require(directions: Directions, source: str, target: str, field: str) -> No
     """Raise UnsupportedLanguageError for a direction that the engine does not have."""
     if (source, target) not in directions:
         accepted = sorted(known for known, into in directions if into == target)
-        value = f"{source} → {target}"
-        raise UnsupportedLanguageError(field=field, value=value, accepted=", ".join(accepted) or "-")
+        raise UnsupportedLanguageError(field=field, value=source, accepted=", ".join(accepted) or "-")
 
 
 async def _streamed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from buhin.text.generator import Message, Prompt, Task
@@ -38,7 +39,8 @@ _PLAIN_EXAMPLES = [
 
 def to_translate(sentence: str, options: Options, *, needed: Sequence[str] = (), quote: bool = False) -> Prompt:
     """Asks for a sentence in another language, with the terms it has and what it must contain. With ``quote`` it is
-    given as what a note says, after such notes.
+    given as what a note says, after such notes. Terms that must be there are written into the sentence, where models
+    copy them (Dinu et al. 2019, https://aclanthology.org/P19-1294).
     """
     source, target = (NAMES.get(code, (code,))[0] for code in (options.source, options.target))
     system = (
@@ -47,10 +49,14 @@ def to_translate(sentence: str, options: Options, *, needed: Sequence[str] = (),
     )
     if terms := dict(occurring(sentence, options.glossary)):
         system += " Use these translations of terms: " + "; ".join(f"{t} = {m}" for t, m in terms.items()) + "."
+    asked = sentence
     if needed:
         system += " The translation must contain exactly: " + "; ".join(needed) + "."
+        for term, meaning in terms.items():
+            if meaning in needed:
+                asked = re.sub(re.escape(term), meaning.replace("\\", r"\\"), asked, flags=re.IGNORECASE)
     shown = examples(options.source, options.target) if quote else []
-    return _prompt(system, shown, quoted(sentence, options.source) if quote else sentence, sentence, options)
+    return _prompt(system, shown, quoted(asked, options.source) if quote else asked, sentence, options)
 
 
 def to_simplify(sentence: str, options: Options, *, needed: Sequence[str] = ()) -> Prompt:

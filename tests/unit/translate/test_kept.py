@@ -115,6 +115,8 @@ def test_it_is_tried_once_more_and_the_better_one_is_kept(first: str, second: st
     engine.close()
     assert (found.text, len(generator.asked)) == (kept, asked)
     if asked == 2:
+        copied = "Ward Office" in generator.asked[1].messages[-1].content
+        assert copied is ("Ward Office" not in first), "a term that was lost is written into the sentence"
         assert "500" in generator.asked[1].messages[0].content.partition("must contain exactly")[2]
 
 
