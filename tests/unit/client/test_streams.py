@@ -162,7 +162,7 @@ async def test_what_the_data_raises_is_raised(server: EchoServer, kind: Any) -> 
 
     with pytest.raises(FileNotFoundError, match="gone"):
         await spoken(kind, server, data())
-    assert await asyncio.to_thread(server.ended.wait, 5)
+    assert await asyncio.to_thread(server.ended.wait, 20)
 
 
 @pytest.mark.parametrize("kind", [Speaker, AsyncSpeaker])
@@ -180,10 +180,10 @@ async def test_a_reader_that_leaves_cancels_the_call(server: EchoServer, method:
         answers: Any = client.speak(iter("ab"), target="en") if method == "speak" else client.write("ab")
         await asyncio.to_thread(next, answers)
         answers.close()
-        assert await asyncio.to_thread(server.ended.wait, 5)
+        assert await asyncio.to_thread(server.ended.wait, 20)
     server.ended.clear()
     async with AsyncSpeaker(server.address) as other:
         more: Any = other.speak(iter("ab"), target="en") if method == "speak" else other.write("ab")
         await anext(more)
         await more.aclose()
-        assert await asyncio.to_thread(server.ended.wait, 5)
+        assert await asyncio.to_thread(server.ended.wait, 20)
