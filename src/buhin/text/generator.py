@@ -127,13 +127,17 @@ def qualities(pairs: Iterable[tuple[str, str]], measured: Mapping[str, str]) -> 
 
 
 def require_ability(generator: Generator, prompt: Prompt) -> None:
-    """Raise UnsupportedTaskError or UnsupportedLanguageError for what the model cannot write."""
+    """Raise UnsupportedTaskError or UnsupportedLanguageError for what the model cannot write.
+
+    A model that follows instructions also rewrites a text in its own language.
+    """
     if prompt.task not in generator.tasks:
         accepted = ", ".join(sorted(task.name for task in generator.tasks))
         raise UnsupportedTaskError(value=prompt.task.name, accepted=accepted)
     if prompt.json_schema is not None and not generator.follows_instructions:
         raise UnsupportedTaskError(value="JSON", accepted="plain text")
-    if prompt.task is Task.TRANSLATE and (prompt.source, prompt.target) not in generator.directions:
+    rewrites = prompt.source == prompt.target and generator.follows_instructions
+    if prompt.task is Task.TRANSLATE and not rewrites and (prompt.source, prompt.target) not in generator.directions:
         raise UnsupportedLanguageError(
             field="target_language_code",
             value=f"{prompt.source}-{prompt.target}",
