@@ -39,9 +39,8 @@ class Options:
 
     def spoken_in(self, language: str | None) -> Options:
         """The same for audio in a language."""
-        return replace(
-            self, language=language, hotwords=(*self.hotwords, *self.terms.get(language or "", ())), terms={}
-        )
+        terms = (term for term in self.terms.get(language or "", ()) if term not in self.hotwords)
+        return replace(self, language=language, hotwords=(*self.hotwords, *terms), terms={})
 
 
 @dataclass(frozen=True)
