@@ -94,6 +94,8 @@ class Transcription:
     """Where there is a voice and no text."""
     hotwords_used: int = 0
     """How many of the hotwords had room."""
+    hotwords_cut: int = 0
+    """How many had none."""
 
 
 class VoiceDetector(Protocol):

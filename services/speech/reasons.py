@@ -22,7 +22,7 @@ def notices(result: Transcription, options: Options) -> Iterator[Notice]:
     """The warnings."""
     if not result.segments and not result.unheard:
         yield Notice("NO_SPEECH", "no speech was found in the audio", "音声に発話が見つかりませんでした")
-    if result.hotwords_used < len(options.spoken_in(result.language).hotwords) and result.segments:
+    if result.hotwords_cut and result.segments:
         yield Notice(
             "HOTWORDS_CUT",
             f"only the first {result.hotwords_used} hotwords had room",

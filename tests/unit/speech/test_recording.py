@@ -272,7 +272,7 @@ async def test_columns_of_one_language_are_taken_together(tmp_path: Path) -> Non
 
 async def test_terms_that_had_no_room_are_told(tmp_path: Path) -> None:
     (tmp_path / "city.tsv").write_text("ja\n区役所\n避難所\n", encoding="utf-8")
-    async with service(Listener(language="ja", hotwords_used=2), glossary_dir=tmp_path) as method:
+    async with service(Listener(hotwords_used=2, hotwords_cut=1), glossary_dir=tmp_path) as method:
         events = [
             event
             async for event in method(requests(wav(sounds((1, 1))), hotwords=["市"], glossary_id="city"), timeout=20)
