@@ -68,7 +68,8 @@ def joined(windows: Sequence[Transcription], language: str, probability: float, 
     found: dict[str, Any] = {
         name: tuple(chain.from_iterable(getattr(window, name) for window in windows)) for name in _tuples(whole)
     }
-    return replace(whole, **found, hotwords_used=max((window.hotwords_used for window in windows), default=0))
+    fullest = max(windows, key=lambda window: (window.hotwords_cut, window.hotwords_used), default=whole)
+    return replace(whole, **found, hotwords_used=fullest.hotwords_used, hotwords_cut=fullest.hotwords_cut)
 
 
 def _tuples(found: Span | Transcription) -> dict[str, tuple[Any, ...]]:

@@ -39,9 +39,8 @@ class Options:
 
     def spoken_in(self, language: str | None) -> Options:
         """The same for audio in a language."""
-        return replace(
-            self, language=language, hotwords=(*self.hotwords, *self.terms.get(language or "", ())), terms={}
-        )
+        terms = (term for term in self.terms.get(language or "", ()) if term not in self.hotwords)
+        return replace(self, language=language, hotwords=(*self.hotwords, *terms), terms={})
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,8 @@ class Transcription:
     """Where there is a voice and no text."""
     hotwords_used: int = 0
     """How many of the hotwords had room."""
+    hotwords_cut: int = 0
+    """How many had none."""
 
 
 class VoiceDetector(Protocol):

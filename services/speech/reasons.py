@@ -22,12 +22,12 @@ def notices(result: Transcription, options: Options) -> Iterator[Notice]:
     """The warnings."""
     if not result.segments and not result.unheard:
         yield Notice("NO_SPEECH", "no speech was found in the audio", "音声に発話が見つかりませんでした")
-    if result.hotwords_used < len(options.hotwords) and result.segments:
+    if result.hotwords_cut and result.segments:
         yield Notice(
             "HOTWORDS_CUT",
             f"only the first {result.hotwords_used} hotwords had room",
             f"先頭の {result.hotwords_used} 語だけをヒントに使いました",
-            field="config.hotwords",
+            field="config.hotwords" if result.hotwords_used < len(options.hotwords) else "config.glossary_id",
         )
 
 

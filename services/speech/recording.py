@@ -71,8 +71,8 @@ def recognize(
         if speakers is None:
             yield from (Final(number, done[-1]) for number in range(len(segments)))
         yield Progress(min(start_s + len(samples) / audio.SAMPLE_RATE, total_s), total_s)
-    main = max(done, key=lambda part: part.speech_s, default=None) if options.identify_languages else None
-    known = (main.language, main.language_probability) if main else known
+    if options.identify_languages:
+        known = _main_language(done)
     whole = joined(done, *known, sum(part.speech_s for part in done))
     if speakers is not None:
         whole = replace(whole, segments=speakers.tell(whole.segments))
@@ -85,6 +85,18 @@ def _language(found: tuple[str, float], before: tuple[str, float]) -> tuple[str,
     if before[0] and (not found[0] or (found[0] != before[0] and found[1] < MIN_LANGUAGE_PROBABILITY)):
         return before
     return found
+
+
+def _main_language(done: Iterable[Transcription]) -> tuple[str, float]:
+    """The language that is spoken longest, and its mean probability; empty and 0 where nothing is spoken."""
+    spoken_s: dict[str, float] = {}
+    certain_s: dict[str, float] = {}
+    for part in done:
+        if part.language and part.speech_s:
+            spoken_s[part.language] = spoken_s.get(part.language, 0.0) + part.speech_s
+            certain_s[part.language] = certain_s.get(part.language, 0.0) + part.speech_s * part.language_probability
+    language = max(spoken_s, key=spoken_s.__getitem__, default="")
+    return (language, certain_s[language] / spoken_s[language]) if language else ("", 0.0)
 
 
 def parts(

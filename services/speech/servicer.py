@@ -24,6 +24,7 @@ from buhin.serving import Stream, Worker
 from buhin.serving.streams import answers, opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from buhin.text import glossary
+from buhin.text.languages import normalize
 from services.speech import audio, conversions, recording
 from services.speech.endpointing import Endpoint
 from services.speech.engine import Options, Segment, SpeechEngine, Task, Word
@@ -190,23 +191,29 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     def _terms(self, glossary_id: str) -> dict[str, tuple[str, ...]]:
         """The terms of a glossary by language, as many as may be hotwords."""
         rows = glossary.load(self._glossary_dir, glossary_id, "config.glossary_id") if glossary_id else []
-        languages = {language for row in rows for language in row}
-        return {
-            language: tuple(row[language] for row in rows if language in row)[:MAX_HOTWORDS] for language in languages
-        }
+        found: dict[str, dict[str, None]] = {}
+        for row in rows:
+            for code, term in row.items():
+                found.setdefault(_primary(code), {})[term] = None
+        return {language: tuple(terms)[:MAX_HOTWORDS] for language, terms in found.items()}
 
     def _language(self, code: str) -> str | None:
         """The engine's language of a BCP-47 code. Without an engine the call fails anyway, and with its reason."""
         if not code:
             return None
-        subtag = code.replace("_", "-").split("-")[0].lower()
-        language = _SAME_LANGUAGE.get(subtag, subtag)
+        language = _primary(code)
         engine = self._worker.engine
         if engine is not None and language not in engine.languages:
             raise UnsupportedLanguageError(
                 field="config.language_code", value=code, accepted=", ".join(engine.languages)
             )
         return language
+
+
+def _primary(code: str) -> str:
+    """The language that recognizers know of a BCP-47 code."""
+    subtag = normalize(code)
+    return _SAME_LANGUAGE.get(subtag, subtag)
 
 
 def _raw(config: speech_pb2.RecognitionConfig) -> audio.Raw | None:

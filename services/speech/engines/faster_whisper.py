@@ -114,6 +114,7 @@ class FasterWhisperEngine:
                 gap for voice in voices for gap in gaps(voice, kept) if gap.end_s - gap.start_s >= _UNHEARD_S
             ),
             hotwords_used=len(hotwords),
+            hotwords_cut=len(options.hotwords) - len(hotwords),
         )
 
     def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:

@@ -71,3 +71,12 @@ def test_a_stream_is_its_windows_in_order() -> None:
     assert (whole.removed, whole.unheard, whole.hotwords_used) == (WINDOW.removed, WINDOW.unheard, 2)
     assert (whole.language, whole.language_probability, whole.speech_s) == ("ja", 0.75, 4.5)
     assert joined([], "", 0.0, 0.0) == Transcription((), "", 0.0, 0.0)
+
+
+def test_the_hotwords_of_a_stream_are_those_of_its_fullest_window() -> None:
+    windows = [
+        dataclasses.replace(NOTHING, hotwords_used=used, hotwords_cut=cut)
+        for used, cut in ((3, 0), (2, 8), (1, 8), (0, 0))
+    ]
+    whole = joined(windows, "ja", 1.0, 1.0)
+    assert (whole.hotwords_used, whole.hotwords_cut) == (2, 8)

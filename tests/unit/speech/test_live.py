@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,14 @@ async def test_the_engine_is_asked_what_the_config_says(values: dict[str, Any], 
         assert (responses[-1].end.language_code, responses[-1].end.language_confidence) == ("en", 1)
     if field == "voice_activity_detection":
         assert responses[-1].end.speech_duration == responses[-1].end.audio_duration
+
+
+async def test_terms_that_wait_for_the_language_are_not_called_cut(tmp_path: Path) -> None:
+    (tmp_path / "city.tsv").write_text("ja\n区役所\n", encoding="utf-8")
+    engine = Listener()
+    responses = await transcribe(engine, raw(TWO[: RATE * 2]), settings={"glossary_dir": tmp_path}, glossary_id="city")
+    assert engine.asked[0][1].hotwords == ()
+    assert list(responses[-1].end.warnings) == []
 
 
 async def test_silence_ends_with_a_warning() -> None:

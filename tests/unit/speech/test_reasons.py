@@ -56,7 +56,9 @@ def test_reasons(result: Transcription, options: Options, expected: list[tuple[o
         (NOTHING, Options(hotwords=("a",)), ["NO_SPEECH"]),
         (replace(NOTHING, unheard=(Span(0, 2),)), Options(), []),
         (replace(SENTENCES, hotwords_used=2), Options(hotwords=("a", "b")), []),
-        (replace(SENTENCES, hotwords_used=1), Options(hotwords=("a", "b")), ["HOTWORDS_CUT"]),
+        (replace(SENTENCES, hotwords_used=1, hotwords_cut=1), Options(hotwords=("a", "b")), ["HOTWORDS_CUT"]),
+        (replace(SENTENCES, hotwords_used=1, hotwords_cut=1), Options(terms={"ja": ("a", "b")}), ["HOTWORDS_CUT"]),
+        (replace(SENTENCES, hotwords_used=1), Options(hotwords=("a",), terms={"ja": ("b", "c")}), []),
     ],
 )
 def test_notices(result: Transcription, options: Options, expected: list[str]) -> None:

@@ -107,6 +107,14 @@ def test_the_language_changes_only_where_that_is_certain() -> None:
     assert [segment.language for segment in events[-1].result.segments] == ["ja", "ja", "en", "en", "ja"]
 
 
+def test_the_language_of_the_whole_is_the_one_that_is_spoken_longest() -> None:
+    engine = Polyglot(("en", 0.9), *[("ja", 0.8)] * 2, ("ja", 1.0))
+    events = run(sounds((14, 1), (2, 0), *[(6, 2), (2, 0)] * 3), engine, Options(identify_languages=True))
+    result = events[-1].result
+    assert [segment.language for segment in result.segments] == ["en", "ja", "ja", "ja"]
+    assert (result.language, round(result.language_probability, 3)) == ("ja", 0.867)
+
+
 def test_the_language_is_detected_once_and_brings_its_terms() -> None:
     engine = Polyglot(("en", 0.6))
     options = Options(hotwords=("first",), terms={"en": ("ward",), "ja": ("区",)})
@@ -228,14 +236,48 @@ async def test_bad_recordings(
     assert engine.asked == []
 
 
-async def test_terms_of_a_glossary_are_hotwords_in_the_language_that_is_spoken(tmp_path: Path) -> None:
-    (tmp_path / "city.tsv").write_text("ja\ten\n区役所\tward office\n避難所\t\n", encoding="utf-8")
-    engine = Listener(language="ja")
+@pytest.mark.parametrize(
+    ("columns", "language"),
+    [
+        ("ja\ten", ""),
+        ("ja-JP\ten-US", ""),
+        ("ja-JP\ten-US", "ja"),
+        ("JA_jp\ten", "ja"),
+        ("cmn-Hans\ten", "zh"),
+        ("nb\ten", "no"),
+    ],
+)
+async def test_terms_of_a_glossary_are_hotwords_in_the_language_that_is_spoken(
+    tmp_path: Path, columns: str, language: str
+) -> None:
+    (tmp_path / "city.tsv").write_text(f"{columns}\n区役所\tward office\n避難所\t\n市\tcity\n", encoding="utf-8")
+    engine = Listener()
+    config: dict[str, Any] = {"language_code": language, "hotwords": ["市"], "glossary_id": "city"}
     async with service(engine, glossary_dir=tmp_path) as method:
-        async for _ in method(requests(wav(sounds((1, 1))), hotwords=["市"], glossary_id="city"), timeout=20):
+        async for _ in method(requests(wav(sounds((1, 1))), **config), timeout=20):
             pass
     ((_, options),) = engine.asked
     assert options.hotwords == ("市", "区役所", "避難所")
+
+
+async def test_columns_of_one_language_are_taken_together(tmp_path: Path) -> None:
+    (tmp_path / "city.tsv").write_text("en-GB\ten-US\ncar park\tparking lot\nward\tward\n", encoding="utf-8")
+    engine = Listener()
+    async with service(engine, glossary_dir=tmp_path) as method:
+        async for _ in method(requests(wav(sounds((1, 1))), language_code="en", glossary_id="city"), timeout=20):
+            pass
+    ((_, options),) = engine.asked
+    assert options.hotwords == ("car park", "parking lot", "ward")
+
+
+async def test_terms_that_had_no_room_are_told(tmp_path: Path) -> None:
+    (tmp_path / "city.tsv").write_text("ja\n区役所\n避難所\n", encoding="utf-8")
+    async with service(Listener(hotwords_used=2, hotwords_cut=1), glossary_dir=tmp_path) as method:
+        events = [
+            event
+            async for event in method(requests(wav(sounds((1, 1))), hotwords=["市"], glossary_id="city"), timeout=20)
+        ]
+    assert [(each.code, each.field) for each in collect(events).warnings] == [("HOTWORDS_CUT", "config.glossary_id")]
 
 
 async def test_a_caller_that_leaves_stops_the_work() -> None:
