@@ -66,7 +66,8 @@ def summarize(
     stop.check()
     sentences = _that_matter(sentences, encoder)
     if condensed:
-        points = [sentence.text for part in sentences for sentence in part]
+        written = [sentence for part in sentences for sentence in part]
+        points = [sentence.text for sentence in written if sentence.finished] or [sentence.text for sentence in written]
         kept, dropped = yield from condense(points, [i for run in runs for i in run], source, writer)
     else:
         if options.query:

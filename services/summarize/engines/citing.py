@@ -24,25 +24,27 @@ def cite(
     options: Options,
     encoder: SentenceEncoder,
 ) -> list[Sentence]:
-    """The sentences that were written of those at ``places``, each with the most similar ones of the source.
+    """The sentences that were written of those at ``places``, each with the most similar ones of these.
 
-    A sentence is supported as well as it is like one sentence of the source, or like those that it cites together. Its
-    numbers must stand at ``places``.
+    A sentence is supported as well as it is like one of them, or like those that it cites together. Its numbers must
+    stand there too.
     """
     shown = source.of(places, " ")
     known = numbers(shown, least=0) | spelled_numbers(shown)
     written_out = options.source != options.target and not {options.source, options.target} <= _SPELLED_OUT
     least = LARGEST_WRITTEN_OUT if written_out else 0
+    vectors = source.vectors[list(places)]
     sentences = []
     for n, (text, vector) in enumerate(zip(texts, encoder.encode(texts), strict=True)):
-        similarities = source.vectors @ vector
+        similarities = vectors @ vector
         best = float(similarities.max())
-        cited = [int(i) for i in np.argsort(-similarities)[:_CITATIONS] if similarities[i] >= best - _CITATION_MARGIN]
+        near = np.argsort(-similarities)[:_CITATIONS]
+        cited = {places[i]: float(similarities[i]) for i in near if similarities[i] >= best - _CITATION_MARGIN}
         context = encoder.encode([shown if len(places) <= _CITATIONS + 2 else source.of(sorted(cited), " ")])[0]
         sentences.append(
             Sentence(
                 text,
-                tuple(Citation(source.spans[i], float(similarities[i])) for i in cited),
+                tuple(Citation(source.spans[place], similarity) for place, similarity in cited.items()),
                 support=max(0.0, best, float(context @ vector)),
                 foreign_numbers=frozenset(numbers(text, least=least) - known),
                 finished=finished or n + 1 < len(texts),

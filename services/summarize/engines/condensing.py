@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 from buhin.text.sentences import split
-from services.summarize.engine import Sentence, Style
+from services.summarize.engine import Options, Sentence, Style
 from services.summarize.engines import prompts
 from services.summarize.engines.citing import cite
 from services.summarize.engines.source import Source
 from services.summarize.engines.writer import Writer
-
-_TRIES = (1.0, 0.6)
-"""Shares of the length that the model is told, one after the other, until what it writes fits."""
 
 
 def condense(
@@ -22,23 +20,34 @@ def condense(
     no room. A headline that is too long also the second time is cut.
     """
     options = writer.options
-    headline = options.style is Style.HEADLINE
-    texts: list[str] = []
-    finished = True
-    for share in _TRIES:
-        part = writer.start(prompts.to_condense(points, options, share), places)
-        if share == _TRIES[0]:
-            yield from iter(part.drafted.get, None)
-        written = part.written.result()
-        finished = written.finished
-        lines = [_line(written.text)] if headline else [span.of(written.text) for span in split(written.text)]
-        texts = [line for line in lines if line]
-        if options.fits(texts[:1]):
-            break
-    else:
-        texts, finished = [texts[0][: (options.max_characters or 0) - 1] + "…"], False
+    prompt = prompts.to_condense(points, options)
+    part = writer.start(prompt, places)
+    yield from iter(part.drafted.get, None)
+    written = part.written.result()
+    texts, finished = _texts(written.text, options), written.finished
+    if not options.fits(texts[:1]):
+        again = replace(writer, options=replace(options, source=options.target))
+        written = again.start(prompts.to_shorten(prompt, written.text, options), places).written.result()
+        texts, finished = _texts(written.text, options), written.finished
+    if not options.fits(texts[:1]):
+        texts, finished = [_cut(texts[0], options.max_characters or 0)], False
     kept = next((n for n in range(len(texts), 0, -1) if options.fits(texts[:n])), 0)
     return cite(texts[:kept], finished or kept < len(texts), places, source, options, writer.encoder), len(texts) - kept
+
+
+def _texts(written: str, options: Options) -> list[str]:
+    """The sentences of an abstract, or a headline."""
+    if options.style is not Style.HEADLINE:
+        return [span.of(written) for span in split(written)]
+    line = _line(written)
+    return [line] if line else []
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text, if possible to the end of a word or a clause, and a mark that more was written."""
+    room = text[: max(0, most - 1)]
+    end = max(room.rfind(mark) for mark in " 、,")
+    return (room[:end] if end > len(room) // 2 else room) + "…"
 
 
 def _line(text: str) -> str:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from buhin.engine import Stop
 from buhin.text.embeddings import SentenceEncoder
 from buhin.text.generator import Generator
-from buhin.text.injection import looks_like_an_instruction
+from buhin.text.injection import suspected
 from services.summarize.engine import Minutes, MinutesAction, MinutesItem, MinutesTopic, Options, Summary
 from services.summarize.engines.ability import require_able
 from services.summarize.engines.cues import Kind
@@ -34,7 +34,7 @@ def summarize(
     """
     require_able(generator, options)
     everything = utterances(text)
-    injections = tuple(each.span for each in everything if looks_like_an_instruction(each.span.of(text)))
+    injections = suspected(text, [each.span for each in everything])
     shown = [each for each in everything if each.span not in injections]
     model_ids = (generator.model.model_id, encoder.model.model_id)
     if not shown:

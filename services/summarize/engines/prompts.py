@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from buhin.text.generator import Message, Prompt, Task
 from buhin.text.languages import NAMES
@@ -47,6 +49,12 @@ _OTHER = (
     ],
 )
 
+_OURS = re.compile(
+    "図書館|集会室|佐藤|講師|ちらし|書記|指示では|leaflet|library|summer event|sato|clerk|never an instruction",
+    re.IGNORECASE,
+)
+"""What the rules and the examples are about. A small model writes about it now and then instead of about the text."""
+
 _MAX_TOKENS = 200
 _MAX_ABSTRACT_TOKENS = 1_000
 
@@ -79,15 +87,23 @@ _CONDENSE = {
 }
 
 
-def to_condense(points: Sequence[str], options: Options, share: float) -> Prompt:
-    """Asks for an abstract or a headline of points, in their language, and for a share of the length that is wanted."""
+_EXAMPLES = {
+    message
+    for given, written in [
+        *((f"<text>\n{given}\n</text>", written) for given, written in [*_JA[1], *_OTHER[1]]),
+        *((rules[n], rules[n + 1]) for rules in _CONDENSE.values() for n in (1, 4)),
+    ]
+    for message in (Message("user", given), Message("assistant", written))
+}
+
+
+def to_condense(points: Sequence[str], options: Options) -> Prompt:
+    """Asks for an abstract or a headline of points, in their language."""
     japanese = options.source == "ja"
     rule, given, written = _CONDENSE[options.style][:3] if japanese else _CONDENSE[options.style][3:]
-    most = options.max_characters or CHARACTERS_A_SENTENCE[options.source in NO_SPACES] * (options.max_sentences or 1)
-    if options.source in NO_SPACES and options.target not in NO_SPACES:
-        most //= 2
+    most = _characters(options, options.source)
     text = "\n".join(("・" if japanese else "- ") + point for point in points)
-    system = rule.format(language=NAMES[options.source][0], characters=max(10, round(most * share)))
+    system = rule.format(language=NAMES[options.source][0], characters=most)
     messages = [Message("system", system)]
     if options.source in ("ja", "en"):
         messages += [Message("user", given), Message("assistant", written)]
@@ -95,14 +111,48 @@ def to_condense(points: Sequence[str], options: Options, share: float) -> Prompt
     return Prompt(Task.SUMMARIZE, text, options.source, options.source, messages, min(_MAX_ABSTRACT_TOKENS, 40 + most))
 
 
+def to_shorten(prompt: Prompt, written: str, options: Options) -> Prompt:
+    """Asks for less than what was ``written`` in the language of the summary, which is too long."""
+    most = _characters(options, options.target)
+    too_long = (
+        f"長すぎます。{max(10, most * 2 // 3)}字以内に短くしてください。"
+        if options.target == "ja"
+        else f"That is too long. Shorten it to at most {max(3, most // 8)} words."
+    )
+    messages = [*prompt.messages, Message("assistant", written), Message("user", too_long)]
+    return replace(prompt, messages=messages, source=options.target)
+
+
+def leaks(prompt: Prompt, written: str) -> bool:
+    """Whether something is about the rules or the examples and not about the text."""
+    shown = prompt.text.lower()
+    return any(found.lower() not in shown for found in _OURS.findall(written))
+
+
+def without_examples(prompt: Prompt) -> Prompt:
+    """The same prompt with its rule and its text only."""
+    return replace(prompt, messages=[message for message in prompt.messages if message not in _EXAMPLES])
+
+
+def _characters(options: Options, language: str) -> int:
+    """Length to ask for in a language."""
+    most = options.max_characters or CHARACTERS_A_SENTENCE[language in NO_SPACES] * (options.max_sentences or 1)
+    return max(10, most // 2 if language in NO_SPACES and options.target not in NO_SPACES else most)
+
+
 def to_write(text: str, language: str, query: str = "") -> Prompt:
-    """Asks for the point of a part of a text, in the language of the text, with what the reader wants to know."""
+    """Asks for the point of a part of a text, or for what it says about a query, in the language of the text."""
     rule, examples = _JA if language == "ja" else _OTHER
     messages = [Message("system", rule.format(language=NAMES[language][0]))]
     for given, written in examples if language in ("ja", "en") else []:
         messages += [Message("user", f"<text>\n{given}\n</text>"), Message("assistant", written)]
-    wanted = query and (f"読み手が知りたいこと: {query}\n" if language == "ja" else f"The reader asks: {query}\n")
-    messages.append(Message("user", f"{wanted}<text>\n{text}\n</text>"))
+    query = " ".join(query.split())
+    about = query and (
+        f"「{query}」について、次の文章の要点を書いてください。\n"
+        if language == "ja"
+        else f'Write the point of this text about "{query}".\n'
+    )
+    messages.append(Message("user", f"{about}<text>\n{text}\n</text>"))
     return Prompt(Task.SUMMARIZE, text, language, language, messages, _MAX_TOKENS)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from buhin.text.embeddings import SentenceEncoder, Vectors
-from buhin.text.injection import looks_like_an_instruction
+from buhin.text.injection import suspected
 from buhin.text.sentences import Span, split
 from services.summarize.engines.small_talk import that_matter
 
@@ -32,16 +31,7 @@ def read(text: str, encoder: SentenceEncoder) -> Source:
     """Take a text apart."""
     everything = split(text)
     injections = suspected(text, everything)
-    spans = [span for span in everything if span not in injections]
+    spans = [span for span in everything if span not in injections and any(map(str.isalnum, span.of(text)))]
     vectors = encoder.encode([span.of(text) for span in spans])
     matter = that_matter(vectors, encoder) if spans else []
     return Source(text, [spans[i] for i in matter], vectors[matter], injections)
-
-
-def suspected(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
-    """The sentences that look like instructions, alone or together with the next one."""
-    found = [looks_like_an_instruction(span.of(text)) for span in spans]
-    for n, (first, second) in enumerate(pairwise(spans)):
-        if not (found[n] or found[n + 1]) and looks_like_an_instruction(text[first.start : second.end]):
-            found[n] = found[n + 1] = True
-    return tuple(span for span, hostile in zip(spans, found, strict=True) if hostile)

@@ -44,9 +44,14 @@ class Writer:
 
     def _write(self, prompt: Prompt, on_text: Callable[[str], None]) -> Generation:
         options = self.options
-        if options.target == options.source:
-            return self.generator.generate(prompt, stop=self.stop, on_text=on_text)
-        written = self.generator.generate(prompt, stop=self.stop)
+        same = options.target == options.source
+        written = self.generator.generate(prompt, stop=self.stop, on_text=on_text if same else None)
+        if prompts.leaks(prompt, written.text):
+            written = self.generator.generate(prompts.without_examples(prompt), stop=self.stop)
+            if prompts.leaks(prompt, written.text):
+                return Generation("", True)
+        if same:
+            return written
         translation = prompts.to_translate(" ".join(written.text.split()), options.source, options.target)
         translated = self.generator.generate(translation, stop=self.stop, on_text=on_text)
         return Generation(translated.text, written.finished and translated.finished)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+
+from buhin.text.sentences import Span
 
 _APART = re.compile(r"\b(?:\w {1,2}){3,}\w\b")
 """Letters set apart by spaces, words by two."""
@@ -96,6 +100,11 @@ _SUSPICIOUS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+_TURN = re.compile(r"\W*(?:user|human|assistant|ai|system)\s*:", re.IGNORECASE)
+"""How a turn of a written dialogue with a model begins."""
+_CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+"""A block of code."""
+
 
 def looks_like_an_instruction(sentence: str) -> bool:
     """Whether a sentence seems to talk to the model: orders to drop its task, roles, marks of a chat, questions for its
@@ -104,6 +113,26 @@ def looks_like_an_instruction(sentence: str) -> bool:
     A sign to look, not a proof: people write such sentences about other things, and no list knows every trick.
     """
     return _SUSPICIOUS.search(_plain(sentence)) is not None
+
+
+def suspected(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+    """The sentences of a text that look like instructions, alone or together with the next one, with what belongs to
+    them: the sentence after one on the same line, the turns of a dialogue with a model that follow, the block of code.
+    """
+    alone = [looks_like_an_instruction(span.of(text)) for span in spans]
+    found = list(alone)
+    for n, (first, second) in enumerate(pairwise(spans)):
+        if not (alone[n] or alone[n + 1]) and looks_like_an_instruction(text[first.start : second.end]):
+            found[n] = found[n + 1] = True
+    for n, (first, second) in enumerate(pairwise(spans)):
+        follows = alone[n] and "\n" not in text[first.end : second.start]
+        found[n + 1] |= follows or (found[n] and bool(_TURN.match(second.of(text))))
+    for block in _CODE.finditer(text):
+        inside = [n for n, span in enumerate(spans) if block.start() <= span.start < block.end()]
+        if any(found[n] for n in inside):
+            for n in inside:
+                found[n] = True
+    return tuple(span for span, hostile in zip(spans, found, strict=True) if hostile)
 
 
 def _plain(text: str) -> str:

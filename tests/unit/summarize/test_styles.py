@@ -16,6 +16,7 @@ from services.summarize.engines.source import read
 from services.summarize.reasons import reasons
 from tests.conftest import ROOT
 from tests.generators import FakeGenerator
+from tests.long_texts import long_japanese
 from tests.unit.summarize.test_summarize import Echo, Letters, choose, draft, options, write
 
 TEXT = "水は五百本ある。食料は百人分たりない。\n次の会議は月曜日である。"
@@ -72,6 +73,7 @@ def test_an_abstract_is_written_from_the_points_and_cited() -> None:
         (["# 水と食料の備え。\n説明"], "水と食料の備え", 1, []),
         (["水" * 30, "水と食料の備え"], "水と食料の備え", 2, []),
         (["水" * 30, "水" * 40], "水" * 19 + "…", 2, ["TRUNCATED"]),
+        (["水" * 30, "水と食料と毛布、会議の日程、当番の割り当て"], "水と食料と毛布、会議の日程…", 2, ["TRUNCATED"]),
         ([""], "", 1, []),
     ],
 )
@@ -85,6 +87,33 @@ def test_a_headline_is_one_line_within_its_length(
     assert sum(prompt.text.startswith("・") for prompt in generator.asked) == asked
     found = {reason.code for reason in reasons(TEXT, summary, wanted)} - {"UNSUPPORTED_SENTENCE", "REPETITION"}
     assert sorted(found) == codes
+
+
+def test_what_is_too_long_is_shown_again_and_a_shorter_one_asked_for() -> None:
+    generator = condensing("水" * 30, "水と食料の備え")
+    write(TEXT, generator, options(Method.ABSTRACTIVE, style=Style.HEADLINE, max_characters=20))
+    first, second = [prompt.messages for prompt in generator.asked if prompt.text.startswith("・")]
+    assert [message.content for message in second[len(first) :]] == [
+        "水" * 30,
+        "長すぎます。13字以内に短くしてください。",
+    ]
+
+
+def test_what_is_about_the_examples_of_the_prompt_is_written_anew_without_them() -> None:
+    def answer(prompt: Prompt) -> str:
+        return "佐藤が講師へ電話する。" if len(prompt.messages) > 2 else prompt.text
+
+    generator = FakeGenerator(answer)
+    summary = write(TEXT, generator, options(Method.ABSTRACTIVE, max_sentences=3))
+    assert "".join(sentence.text for sentence in summary.sentences) == TEXT.replace("\n", "")
+    assert [len(prompt.messages) for prompt in generator.asked].count(2) == 3
+
+
+@pytest.mark.parametrize("style", [Style.PARAGRAPH, Style.HEADLINE])
+def test_a_text_may_be_about_what_the_examples_are_about(style: Style) -> None:
+    generator = FakeGenerator(lambda prompt: "佐藤が講師へ電話する。")
+    write("佐藤が講師へ電話する。", generator, options(Method.ABSTRACTIVE, style=style, max_characters=100))
+    assert all(len(prompt.messages) > 2 for prompt in generator.asked)
 
 
 def test_an_abstract_in_another_language_is_written_in_the_language_of_the_text_first() -> None:
@@ -126,22 +155,18 @@ def test_what_a_model_cannot_do_is_refused_before_work(
     assert generator.asked == []
 
 
-def long_text(planted: str, position: float, characters: int = 50_000) -> str:
-    """Ten thousand characters and more of sentences that differ, with one planted at a share of the way."""
-    places, things = "駅東西南北港川山寺橋池森町村丘", "道灯堀柵塀門窓棚箱鍵鐘旗幕縄樽"
-    sentences = [
-        f"{places[n % 15]}{places[n * 7 % 13]}の{things[n % 14]}{things[n * 5 % 15]}は{n % 28 + 1}日に直した。"
-        for n in range(characters // 15)
-    ]
-    sentences.insert(int(len(sentences) * position), planted)
-    return "".join(sentences)
+@pytest.mark.parametrize(("language", "said"), [("ja", "「水と\\n食料」について"), ("en", 'about "水と\\n食料"')])
+def test_the_model_is_told_what_the_reader_wants_to_know(language: str, said: str) -> None:
+    generator = Echo()
+    write(TEXT, generator, options(Method.ABSTRACTIVE, source=language, max_sentences=1, query="水と\n食料"))
+    assert said.replace("\\n", " ") in generator.asked[0].messages[-1].content
 
 
 @pytest.mark.parametrize("position", [0.1, 0.4, 0.5, 0.6, 0.9])
 @pytest.mark.parametrize("method", Method)
 def test_what_is_asked_for_is_found_anywhere_in_a_long_text(method: Method, position: float) -> None:
     planted = "プールのカードはエミリがアプリでつくる。"
-    text = long_text(planted, position)
+    text = long_japanese(planted, position)
     wanted = options(method, max_sentences=2, query="プールのカード")
     summary = choose(text, wanted) if method is Method.EXTRACTIVE else write(text, Echo(), wanted)
     assert planted in "".join(sentence.text for sentence in summary.sentences)
@@ -150,7 +175,7 @@ def test_what_is_asked_for_is_found_anywhere_in_a_long_text(method: Method, posi
 
 
 def test_every_third_of_a_long_text_has_its_say() -> None:
-    text = long_text("これで終わる。", 1.0, characters=9_000)
+    text = long_japanese("これで終わる。", 1.0, characters=9_000)
     summary = write(text, Echo(), options(Method.ABSTRACTIVE, max_sentences=9))
     places = [sentence.citations[0].span.start / len(text) for sentence in summary.sentences]
     assert {int(place * 3) for place in places} == {0, 1, 2}
