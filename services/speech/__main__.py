@@ -24,7 +24,11 @@ def application(settings: SpeechSettings) -> Application[SpeechEngine]:
     def load() -> SpeechEngine:
         model = ModelStore.from_settings(settings).open(settings.speech_model)
         return FasterWhisperEngine(
-            model, threads=settings.threads, workers=settings.concurrency, beam_size=settings.speech_beam_size
+            model,
+            threads=settings.threads,
+            workers=settings.concurrency,
+            beam_size=settings.speech_beam_size,
+            batch_size=settings.speech_batch_size,
         )
 
     @functools.cache

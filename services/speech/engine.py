@@ -114,6 +114,10 @@ class SpeechEngine(engine.Engine, Protocol):
     def languages(self) -> Sequence[str]:
         """Primary subtags of BCP-47 that it recognizes, sorted."""
 
+    @property
+    def part_s(self) -> float:
+        """Seconds of a recording that it works on together."""
+
     def recognize(self, samples: NDArray[np.float32], options: Options, stop: engine.Stop) -> Transcription:
         """Recognize mono samples at 16 kHz, shape (n,), -1 to 1. Raises CancelledError."""
 

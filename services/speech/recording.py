@@ -22,12 +22,12 @@ from services.speech.reasons import MIN_LANGUAGE_PROBABILITY
 from services.speech.speakers import Diarization
 from services.speech.subtitles import Layout, cues
 
-PART_S = 60.0
-"""A part ends in the first pause after so much audio."""
 LONGEST_PART_S = 120.0
-"""A part whose voices do not pause ends in the quietest half second of its second half."""
+"""A part ends in the first pause after as much audio as the engine works on together. Where voices do not pause, it
+ends after so much, or twice as much as that, in the quietest half second of its second half.
+"""
 _LANGUAGE_PART_S = 5.0
-"""The same where the language may change: between two parts."""
+"""Length of a part where the language may change: between two parts."""
 _FAINT_VOICE = 0.3
 
 
@@ -57,7 +57,7 @@ def recognize(
     yield Progress(0.0, total_s)
     done: list[Transcription] = []
     known = (options.language or "", 1.0 if options.language else 0.0)
-    least_s = _LANGUAGE_PART_S if options.identify_languages else PART_S
+    least_s = _LANGUAGE_PART_S if options.identify_languages else engine.part_s
     for start_s, samples in parts(audio.samples(source), engine.voice_detector(), least_s):
         stop.check()
         if options.identify_languages or not known[0]:
@@ -117,7 +117,7 @@ def parts(
         cut = 0
         if seconds >= least_s and not endpointer.hearing:
             cut = len(kept)
-        elif seconds >= LONGEST_PART_S:
+        elif seconds >= max(LONGEST_PART_S, 2 * least_s):
             half = len(kept) // 2
             cut = half + int(np.argmin(voices[half:])) + 1
         if cut:

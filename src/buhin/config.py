@@ -90,6 +90,9 @@ class SpeechSettings(ServerSettings):
     """Model of the manifest that recognizes."""
     speech_beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses kept while decoding."""
+    speech_batch_size: int = Field(default=4, ge=1, le=64)
+    """Windows of a recording decoded together: more is faster on a GPU or on many cores, and a caller who leaves is
+    noticed later."""
     speaker_model: str = "resemblyzer"
     """Model of the manifest that tells speakers apart; loaded when it is first asked for."""
     max_audio_seconds: float = Field(default=14_400, gt=0, le=86_400)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
 
 import ctranslate2  # type: ignore[import-untyped]  # it ships no types
 import faster_whisper
 import numpy as np
+from faster_whisper.transcribe import get_compression_ratio
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
 from buhin.engine import LoadedModel, Stop
 from buhin.models.store import Model
+from services.speech.cutting import moved
 from services.speech.engine import Options, Segment, Span, Transcription, VoiceDetector, Word
 from services.speech.engines.silero import SileroDetector
 from services.speech.guards import is_invented
@@ -27,25 +31,33 @@ _VOICE = 0.5
 _FAINT_VOICE = 0.3
 """Probabilities of the voice detector: with a voice, and without voice activity detection not surely without one."""
 _LONGEST_VOICE_S = 150.0
+_WINDOW_S = 20.0
+"""Longest window of a longer recording, in seconds. With more, the model often stops writing in the middle of one; with
+less, it knows too little of what was said before, and takes longer.
+"""
 _UNHEARD_S = 1.5
 """A voice of at least this length without any text is reported."""
 _NO_SPEECH = 0.5
 _HARDLY_SPOKEN = 0.2
 """More probably no speech than this, and less confident than that: invented."""
-_REPEATS = 2.4
-"""A draft that can be compressed by more repeats itself; Whisper's own limit."""
+_REPEATS, _IMPROBABLE = 2.4, -1.0
+"""What can be compressed by more repeats itself, a lower mean log probability is no text; Whisper's own limits."""
 _BCP47 = {"jw": "jv"}
 """Codes of Whisper that are not BCP-47."""
 
 
 class FasterWhisperEngine:
-    """A Whisper model in int8 on the CPU. ``threads`` for each of ``workers`` requests at the same time."""
+    """A Whisper model in int8 on the CPU. ``threads`` for each of ``workers`` requests at the same time, which decode
+    ``batch_size`` windows of a recording together.
+    """
 
     name = "faster-whisper"
     version = faster_whisper.__version__
 
-    def __init__(self, model: Model, *, threads: int, workers: int, beam_size: int) -> None:
+    def __init__(self, model: Model, *, threads: int, workers: int, beam_size: int, batch_size: int) -> None:
         self.models: Sequence[LoadedModel] = (model.loaded(ROLE),)
+        self.part_s = 0.8 * batch_size * _WINDOW_S
+        self._batch_size = batch_size
         self._beam_size = beam_size
         self._whisper = faster_whisper.WhisperModel(
             str(model.path),
@@ -85,30 +97,30 @@ class FasterWhisperEngine:
                 speech_s=0.0 if detect else len(samples) / _RATE,
             )
         hotwords = self._fitting(options.hotwords)
+        asked = {
+            "language": self._codes[options.language] if options.language else None,
+            "task": options.task.value,
+            "beam_size": self._beam_size,
+            "word_timestamps": True,
+            "hotwords": "、".join(hotwords) or None,
+        }
+        windows = _windows(samples) if detect else []
+        ctranslate2.set_random_seed(0)
+        if len(windows) > 1:
+            language, probability, found = self._in_batches(samples, windows, asked)
+        else:
+            language, probability, found = self._alone(samples, asked, detect)
         kept: list[Segment] = []
         removed: list[Segment] = []
-        ctranslate2.set_random_seed(0)
-        found, info = self._whisper.transcribe(
-            samples,
-            language=self._codes[options.language] if options.language else None,
-            task=options.task.value,
-            beam_size=self._beam_size,
-            temperature=_TEMPERATURES,
-            word_timestamps=True,
-            vad_filter=detect,
-            vad_parameters=VadOptions(threshold=_VOICE),
-            hotwords="、".join(hotwords) or None,
-        )
-        for piece in found:
+        for segment in found:
             stop.check()
-            segment = _segment(piece, len(samples) / _RATE, kept[-1].end_s if kept else 0.0)
             if any(letter.isalnum() for letter in segment.text):
                 (removed if is_invented(segment, audible) else kept).append(segment)
         return Transcription(
             segments=tuple(kept),
-            language=_BCP47.get(info.language, info.language),
-            language_probability=1.0 if options.language else float(info.language_probability),
-            speech_s=float(info.duration_after_vad),
+            language=_BCP47.get(language, language),
+            language_probability=1.0 if options.language else probability,
+            speech_s=sum(voice.end_s - voice.start_s for voice in voices) if detect else len(samples) / _RATE,
             removed=tuple(removed),
             unheard=tuple(
                 gap for voice in voices for gap in gaps(voice, kept) if gap.end_s - gap.start_s >= _UNHEARD_S
@@ -116,6 +128,42 @@ class FasterWhisperEngine:
             hotwords_used=len(hotwords),
             hotwords_cut=len(options.hotwords) - len(hotwords),
         )
+
+    def _alone(
+        self, samples: NDArray[np.float32], asked: dict[str, Any], detect: bool
+    ) -> tuple[str, float, Iterator[Segment]]:
+        """Language, its probability and segments, decoded one window after the other, each knowing the one before it;
+        one that looks wrong is tried again at other temperatures.
+        """
+        found, info = self._whisper.transcribe(
+            samples, **asked, temperature=_TEMPERATURES, vad_filter=detect, vad_parameters=VadOptions(threshold=_VOICE)
+        )
+        return info.language, float(info.language_probability), _segments(found, len(samples) / _RATE)
+
+    def _in_batches(
+        self, samples: NDArray[np.float32], windows: Sequence[Span], asked: dict[str, Any]
+    ) -> tuple[str, float, Iterator[Segment]]:
+        """The same, of windows decoded together; one that came out wrong is decoded again, alone."""
+        found, info = faster_whisper.BatchedInferencePipeline(self._whisper).transcribe(
+            samples,
+            **asked,
+            batch_size=self._batch_size,
+            clip_timestamps=[{"start": window.start_s, "end": window.end_s} for window in windows],
+            without_timestamps=False,
+        )
+
+        def segments() -> Iterator[Segment]:
+            for hundredths, group in groupby(found, key=lambda piece: piece.seek):
+                pieces = list(group)
+                if not _came_out_wrong(pieces):
+                    yield from _segments(pieces, len(samples) / _RATE)
+                    continue
+                window = min(windows, key=lambda window: abs(window.start_s - hundredths / 100))
+                part = samples[int(window.start_s * _RATE) : int(window.end_s * _RATE)]
+                _, _, again = self._alone(part, asked | {"language": info.language}, detect=False)
+                yield from (moved(segment, window.start_s) for segment in again)
+
+        return info.language, float(info.language_probability), segments()
 
     def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
         """By the first 30 s with a voice."""
@@ -160,16 +208,42 @@ class FasterWhisperEngine:
         return words
 
 
-def _voices(samples: NDArray[np.float32], threshold: float) -> list[Span]:
+def _voices(samples: NDArray[np.float32], threshold: float, longest_s: float = _LONGEST_VOICE_S) -> list[Span]:
     """Where there is a voice, with 0.2 s around it; pauses of less than half a second belong to it."""
     options = VadOptions(
         threshold=threshold,
         min_speech_duration_ms=100,
-        max_speech_duration_s=_LONGEST_VOICE_S,
+        max_speech_duration_s=longest_s,
         min_silence_duration_ms=500,
         speech_pad_ms=200,
     )
     return [Span(voice["start"] / _RATE, voice["end"] / _RATE) for voice in get_speech_timestamps(samples, options)]
+
+
+def _windows(samples: NDArray[np.float32]) -> list[Span]:
+    """Voices that follow each other, at most ``_WINDOW_S`` long; a longer one is cut, if possible in a pause."""
+    windows: list[Span] = []
+    for voice in _voices(samples, _VOICE, _WINDOW_S):
+        if windows and voice.end_s - windows[-1].start_s <= _WINDOW_S:
+            windows[-1] = Span(windows[-1].start_s, voice.end_s)
+        else:
+            windows.append(voice)
+    return windows
+
+
+def _came_out_wrong(pieces: Sequence[faster_whisper.transcribe.Segment]) -> bool:
+    """Whether the segments of a window repeat themselves or are improbable."""
+    text = "".join(piece.text for piece in pieces)
+    return bool(get_compression_ratio(text) > _REPEATS or pieces[0].avg_logprob < _IMPROBABLE)
+
+
+def _segments(pieces: Iterable[faster_whisper.transcribe.Segment], audio_s: float) -> Iterator[Segment]:
+    """Ours from theirs, in order."""
+    clock = 0.0
+    for piece in pieces:
+        segment = _segment(piece, audio_s, clock)
+        clock = segment.end_s
+        yield segment
 
 
 def _segment(piece: faster_whisper.transcribe.Segment, audio_s: float, earliest_s: float) -> Segment:

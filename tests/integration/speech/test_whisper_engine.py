@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from buhin.engine import Stop
@@ -10,6 +13,7 @@ from buhin.models.store import ModelStore
 from services.speech import recording
 from services.speech.audio import linear16
 from services.speech.engine import Options
+from services.speech.engines import faster_whisper
 from services.speech.engines.faster_whisper import FasterWhisperEngine
 from services.speech.evaluate import character_error_rate
 from services.speech.live import End
@@ -22,7 +26,7 @@ pytestmark = pytest.mark.model
 @pytest.fixture(scope="module")
 def engine(store: ModelStore) -> FasterWhisperEngine:
     """The engine alone."""
-    return FasterWhisperEngine(store.open("whisper-base"), threads=2, workers=1, beam_size=1)
+    return FasterWhisperEngine(store.open("whisper-base"), threads=2, workers=1, beam_size=1, batch_size=4)
 
 
 def test_the_guard_takes_out_what_whisper_invents(engine: FasterWhisperEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +46,7 @@ def test_long_audio_is_recognized_in_parts_that_fit_together(
     """Parts of ten seconds give what one part gives, at the same times."""
     audio, options = meeting()[: 28 * RATE], Options(language="ja")
     whole = engine.recognize(audio, options, Stop())
-    monkeypatch.setattr("services.speech.recording.PART_S", 10.0)
+    monkeypatch.setattr(engine, "part_s", 10.0)
     source = linear16((audio * 32_767).astype("<i2").tobytes(), RATE, 1, 100)
     *_, end = recording.recognize(source, 100, engine, options, Stop(), Layout())
     assert isinstance(end, End)
@@ -55,6 +59,58 @@ def test_long_audio_is_recognized_in_parts_that_fit_together(
     assert len(moved) > 5
     assert sorted(moved)[len(moved) // 2] < 0.1
     assert in_parts.speech_s == pytest.approx(whole.speech_s, abs=3)
+
+
+@pytest.mark.parametrize("wrong", [False, True], ids=["in batches", "each again, alone"])
+def test_windows_of_a_recording_are_decoded_together_and_those_that_come_out_wrong_alone(
+    engine: FasterWhisperEngine, monkeypatch: pytest.MonkeyPatch, wrong: bool
+) -> None:
+    """With no window too long, as with one after the other: the same text at the same times."""
+    audio, options = meeting()[: 60 * RATE], Options(language="ja")
+    windows = faster_whisper._windows(audio)
+    assert len(windows) > 2
+    assert all(window.end_s - window.start_s <= 20 for window in windows)
+    with monkeypatch.context() as patch:
+        patch.setattr(faster_whisper, "_windows", lambda samples: [])
+        sequential = engine.recognize(audio, options, Stop())
+    monkeypatch.setattr(faster_whisper, "_came_out_wrong", lambda pieces: wrong)
+    found = engine.recognize(audio, options, Stop())
+    texts = ["".join(segment.text for segment in each.segments) for each in (sequential, found)]
+    assert character_error_rate(*texts) < 0.06
+    starts_s = [{word.text: word.start_s for s in each.segments for word in s.words} for each in (sequential, found)]
+    apart = [
+        abs(starts_s[0][text] - starts_s[1][text]) for text in starts_s[0] if len(text) > 1 and text in starts_s[1]
+    ]
+    assert len(apart) > 10
+    assert sorted(apart)[len(apart) // 2] < 0.1
+    assert max(segment.end_s - segment.start_s for segment in found.segments) < 12
+    assert [segment.start_s for segment in found.segments] == sorted(segment.start_s for segment in found.segments)
+
+
+@pytest.mark.parametrize(
+    ("texts", "log_probability", "wrong"),
+    [
+        (["今日は晴れです。", "明日は雨です。"], -0.3, False),
+        (["はい。" * 40], -0.1, True),
+        (["はい。"] * 40, -0.1, True),
+        (["今日は晴れです。"], -1.2, True),
+    ],
+)
+def test_a_window_came_out_wrong_where_it_repeats_itself_or_is_improbable(
+    texts: list[str], log_probability: float, wrong: bool
+) -> None:
+    pieces: list[Any] = [SimpleNamespace(text=text, avg_logprob=log_probability) for text in texts]
+    assert faster_whisper._came_out_wrong(pieces) is wrong
+
+
+def test_a_caller_who_leaves_is_noticed_after_a_batch(
+    engine: FasterWhisperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_batch_size", 1)
+    stop = Impatient()
+    with pytest.raises(CancelledError):
+        engine.recognize(meeting(), Options(language="ja"), stop)
+    assert stop.looks == 2
 
 
 class Impatient(Stop):

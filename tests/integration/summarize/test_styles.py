@@ -35,7 +35,7 @@ async def channel(store: ModelStore) -> AsyncIterator[grpc.aio.Channel]:
 
 async def test_words_come_as_they_are_written_and_the_citations_at_the_end(channel: grpc.aio.Channel) -> None:
     stub: Any = summarize_pb2_grpc.SummarizeServiceStub(channel)
-    request = summarize_pb2.SummarizeRequest(text=ENGLISH, **ABSTRACTIVE, max_sentences=2)
+    request = summarize_pb2.SummarizeRequest(text=ENGLISH, method=summarize_pb2.METHOD_ABSTRACTIVE, max_sentences=2)
     messages = [message async for message in stub.StreamSummarize(request, timeout=250)]
     *drafts, last = messages
     assert len(drafts) > 20

@@ -33,6 +33,7 @@ def segment(start_s: float, end_s: float, text: str, **values: Any) -> Segment:
     return Segment(start_s, end_s, text, **{**defaults, **values})
 
 
+PART_S = 60.0
 NOTHING = Transcription(segments=(), language="", language_probability=0.0, speech_s=0.0)
 SENTENCES = Transcription(
     segments=(
@@ -52,6 +53,7 @@ class FakeEngine:
     version = "1.2"
     models = (LoadedModel("tiny", "sha256:" + "ab" * 32, "testing", "MIT", 12),)
     languages = ("en", "ja", "jv", "no", "zh")
+    part_s = PART_S
 
     def __init__(self, answer: Transcription = SENTENCES) -> None:
         self.answer = answer

@@ -25,12 +25,12 @@ from buhin.status import decode_call
 from services.speech import audio, recording
 from services.speech.engine import Options
 from services.speech.live import End, Final
-from services.speech.recording import LONGEST_PART_S, PART_S, Progress
+from services.speech.recording import LONGEST_PART_S, Progress
 from services.speech.subtitles import Layout
 from tests.audio_files import wav
 from tests.conftest import ROOT
 from tests.support import serving
-from tests.unit.speech.fakes import FakeDetector, fake_application
+from tests.unit.speech.fakes import PART_S, FakeDetector, fake_application
 from tests.unit.speech.speakers import RATE, Listener, raw, say
 
 Request = speech_pb2.StreamingRecognizeRequest
