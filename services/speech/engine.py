@@ -121,8 +121,8 @@ class SpeechEngine(engine.Engine, Protocol):
     def recognize(self, samples: NDArray[np.float32], options: Options, stop: engine.Stop) -> Transcription:
         """Recognize mono samples at 16 kHz, shape (n,), -1 to 1. Raises CancelledError."""
 
-    def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
-        """The language of what is said, and its probability; empty and 0 where nothing is."""
+    def identify(self, samples: NDArray[np.float32]) -> Mapping[str, float]:
+        """The languages that may be spoken, by their probabilities; empty where nothing is said."""
 
     def draft(self, samples: NDArray[np.float32], options: Options, stop: engine.Stop) -> tuple[Word, ...]:
         """Recognize at most 30 s quickly, of speech that goes on. The texts of the words, joined, are what was said.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -165,14 +165,14 @@ class FasterWhisperEngine:
 
         return info.language, float(info.language_probability), segments()
 
-    def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+    def identify(self, samples: NDArray[np.float32]) -> Mapping[str, float]:
         """By the first 30 s with a voice."""
         voices = _voices(samples, _VOICE)
         if not voices:
-            return "", 0.0
+            return {}
         heard = np.concatenate([samples[int(v.start_s * _RATE) : int(v.end_s * _RATE)] for v in voices])
-        language, probability, _ = self._whisper.detect_language(heard[: 30 * _RATE])
-        return _BCP47.get(language, language), float(probability)
+        _, _, found = self._whisper.detect_language(heard[: 30 * _RATE])
+        return {_BCP47.get(code, code): float(probability) for code, probability in found}
 
     def draft(self, samples: NDArray[np.float32], options: Options, stop: Stop) -> tuple[Word, ...]:
         """Recognize in one greedy attempt; what looks invented or repeats itself is left out."""

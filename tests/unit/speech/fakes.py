@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,9 +71,9 @@ class FakeEngine:
         self.asked.append((samples, options))
         return self.answer
 
-    def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+    def identify(self, samples: NDArray[np.float32]) -> Mapping[str, float]:
         """That of the answer, where it is not silent."""
-        return (self.answer.language, self.answer.language_probability) if samples.any() else ("", 0.0)
+        return {self.answer.language: self.answer.language_probability} if samples.any() else {}
 
     def draft(self, samples: NDArray[np.float32], options: Options, stop: Stop) -> tuple[Word, ...]:
         """Nothing yet."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from buhin.engine import Stop
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from buhin.status import decode_call
 from services.speech import audio, recording
-from services.speech.engine import Options
+from services.speech.engine import VOICE_FRAME, Options
 from services.speech.live import End, Final
 from services.speech.recording import LONGEST_PART_S, Progress
 from services.speech.subtitles import Layout
@@ -34,6 +35,7 @@ from tests.unit.speech.fakes import PART_S, FakeDetector, fake_application
 from tests.unit.speech.speakers import RATE, Listener, raw, say
 
 Request = speech_pb2.StreamingRecognizeRequest
+IDENTIFY = Options(identify_languages=True)
 
 
 def sounds(*stretches: tuple[float, int]) -> NDArray[np.float32]:
@@ -45,8 +47,9 @@ def cut(samples: NDArray[np.float32], least_s: float = PART_S, block: int = 7_91
     """Where parts begin and how many samples they have."""
     blocks = [samples[n : n + block] for n in range(0, len(samples), block)]
     found = list(recording.parts(blocks, FakeDetector(), least_s))
-    np.testing.assert_array_equal(np.concatenate([part for _, part in found]), samples)
-    return [(start, len(part)) for start, part in found]
+    np.testing.assert_array_equal(np.concatenate([part.samples for part in found]), samples)
+    assert all(len(part.probabilities) == math.ceil(len(part.samples) / VOICE_FRAME) for part in found)
+    return [(part.start_s, len(part.samples)) for part in found]
 
 
 def test_a_part_ends_in_the_first_pause_after_its_length() -> None:
@@ -89,36 +92,46 @@ def test_times_are_from_the_beginning_of_the_recording() -> None:
 
 
 class Polyglot(Listener):
-    """Hears these languages, one part after the other."""
+    """The languages that words are in, each as certain as its number is large; another one is as likely else."""
 
-    def __init__(self, *languages: tuple[str, float]) -> None:
+    def __init__(self, **words: str) -> None:
         super().__init__()
-        self.left = list(languages)
+        self.spoken = {int(word.removeprefix("w")): language for word, language in words.items()}
 
-    def detect_language(self, samples: NDArray[np.float32]) -> tuple[str, float]:
-        """The next language."""
-        return self.left.pop(0) if samples.any() else ("", 0.0)
+    def identify(self, samples: NDArray[np.float32]) -> Mapping[str, float]:
+        """By the first sound."""
+        if not samples.any():
+            return {}
+        word = round(float(samples[samples != 0][0] * 128))
+        probability = min(1.0, word / 100)
+        return {"en": 1 - probability, "ja": 1 - probability} | {self.spoken[word]: probability}
 
 
-def test_the_language_changes_only_where_that_is_certain() -> None:
-    engine = Polyglot(("ja", 0.6), ("en", 0.5), ("en", 0.9), ("", 0.0), ("ja", 0.95))
-    events = run(sounds(*[(6.0, 1), (1.0, 0)] * 4, (6.0, 1)), engine, Options(identify_languages=True))
-    assert [options.language for _, options in engine.asked] == ["ja", "ja", "en", "en", "ja"]
-    assert [segment.language for segment in events[-1].result.segments] == ["ja", "ja", "en", "en", "ja"]
+def test_each_voice_is_recognized_in_its_language_unless_that_is_in_doubt() -> None:
+    engine = Polyglot(w90="ja", w55="en", w95="en")
+    words = [90, 55, 90, 95, 90]
+    events = run(sounds(*[each for word in words for each in ((6.0, word), (0.6, 0))]), engine, IDENTIFY)
+    languages = ["ja", "ja", "ja", "en", "ja"]
+    assert [segment.language for segment in events[-1].result.segments] == languages
+    assert [options.language for _, options in engine.asked] == ["ja", "en", "ja"]
+    finals = [event.window.segments[event.number] for event in events if isinstance(event, Final)]
+    assert [segment.language for segment in finals] == languages
+    assert [segment.text for segment in finals] == [f"w{word}" for word in words]
+    assert [segment.start_s for segment in finals] == pytest.approx([6.6 * n for n in range(5)], abs=0.05)
 
 
 def test_the_language_of_the_whole_is_the_one_that_is_spoken_longest() -> None:
-    engine = Polyglot(("en", 0.9), *[("ja", 0.8)] * 2, ("ja", 1.0))
-    events = run(sounds((14, 1), (2, 0), *[(6, 2), (2, 0)] * 3), engine, Options(identify_languages=True))
+    engine = Polyglot(w90="en", w80="ja", w99="ja")
+    events = run(sounds((14, 90), (2, 0), (6, 80), (2, 0), (6, 80), (2, 0), (6, 99)), engine, IDENTIFY)
     result = events[-1].result
     assert [segment.language for segment in result.segments] == ["en", "ja", "ja", "ja"]
-    assert (result.language, round(result.language_probability, 3)) == ("ja", 0.867)
+    assert (result.language, round(result.language_probability, 2)) == ("ja", 0.86)
 
 
 def test_the_language_is_detected_once_and_brings_its_terms() -> None:
-    engine = Polyglot(("en", 0.6))
+    engine = Polyglot(w60="en", w2="ja")
     options = Options(hotwords=("first",), terms={"en": ("ward",), "ja": ("区",)})
-    events = run(sounds((61, 0), (61, 1), (1, 0), (3, 2)), engine, options)
+    events = run(sounds((61, 0), (61, 60), (1, 0), (3, 2)), engine, options)
     assert [(asked.language, asked.hotwords) for _, asked in engine.asked] == [
         (None, ("first",)), ("en", ("first", "ward")), ("en", ("first", "ward")),
     ]  # fmt: skip
@@ -140,7 +153,7 @@ import numpy as np
 from mmap import ACCESS_READ, mmap
 from buhin.engine import Stop
 from services.speech import audio, recording
-from services.speech.engine import Options
+from services.speech.engine import VOICE_FRAME, Options
 from services.speech.subtitles import Layout
 from tests.unit.speech.fakes import FakeEngine
 
