@@ -9,6 +9,7 @@ least 15 characters are measured, since the others say nothing.
 * Coverage of summaries of 300 characters, 0 to 1: the mean similarity of each sentence of the text to the nearest one
   of the summary; for each method, and for sentences chosen at random, of the same length.
 * Of abstractive summaries, the share of sentences that the source supports.
+* Of facts planted into the middle third of 50,000 characters and asked for, the share that the summary tells.
 """
 
 from __future__ import annotations
@@ -28,7 +29,26 @@ from buhin.models.store import ModelStore
 from buhin.text.embeddings import SentenceEncoder, Vectors
 from services.summarize.reasons import MIN_SUPPORT
 
-SENTENCES, CHARACTERS, LEAST, TEXTS = 30, 300, 15, 20
+SENTENCES, CHARACTERS, LEAST, TEXTS, LONG = 30, 300, 15, 20, 49_900
+PLANTED = [
+    ("エルム通りのプールは、神田社が8月19日までに修理します。", "プールはいつ修理されますか", ("8月19日",)),
+    ("空港行きのバスは4月から450円になります。", "バスの料金はいくらですか", ("450",)),
+    ("児童の予防接種は、緑町の保健所に会場が変わりました。", "予防接種の会場はどこですか", ("緑町",)),
+    ("嵐で12本の木が倒れ、ほとんどが桜でした。", "木は何本倒れましたか", ("12",)),
+    ("書庫の鍵は、江見さんが青い棚に保管しています。", "書庫の鍵はどこにありますか", ("青",)),
+    ("北館のエレベーターについて、修理会社が木曜日に電話をくれます。", "エレベーターはどうなっていますか", ("木曜",)),
+    (
+        "The pool on Elm Street will be repaired by 19 August.",
+        "When will the pool be repaired?",
+        ("19 August", "August 19"),
+    ),
+    ("The bus to the airport will cost 450 yen from April.", "What will the bus cost?", ("450",)),
+    ("The flu vaccination was moved to the health centre in Midori.", "Where is the vaccination?", ("Midori",)),
+    ("We lost 12 trees in the storm, most of them cherry trees.", "How many trees were lost?", ("12", "twelve")),
+    ("Emily keeps the key of the archive in the blue cabinet.", "Where is the key of the archive?", ("blue",)),
+    ("The repair company will call on Thursday about the lift.", "What happens with the lift?", ("Thursday",)),
+]
+"""Facts, questions about them, and words of which an answer has one."""
 
 
 def support(japanese: Sequence[Vectors], english: Sequence[Vectors]) -> dict[str, float]:
@@ -60,6 +80,25 @@ def within(sentences: Sequence[str]) -> list[str]:
         if len("".join(kept)) + len(sentence) <= CHARACTERS:
             kept.append(sentence)
     return kept
+
+
+def reached(client: SummarizeClient, rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """Share of the planted facts that are told, and their number."""
+    told = []
+    for number, (fact, query, words) in enumerate(PLANTED):
+        english = fact.isascii()
+        sentences = [row[english] for row in rows]
+        text = "\n".join(sentences[number * 50 :])[:LONG]
+        at = text.index("\n", round(len(text) * (1 / 3 + number / len(PLANTED) / 3)))
+        answer = client.summarize(
+            f"{text[:at]}\n{fact}{text[at:]}",
+            method="abstractive",
+            max_sentences=3,
+            query=query,
+            source="en" if english else "ja",
+        )
+        told.append(any(word in answer.summary for word in words))
+    return mean(told), len(told)
 
 
 def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
@@ -104,3 +143,9 @@ def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
             yield figure(f"coverage of {method} summaries", covered, model)
         supported = [sentence.supported for answer in answers for sentence in answer.sentences]
         yield figure("share of sentences of abstractive summaries that the source supports", mean(supported), model)
+        share, count = reached(client, rows)
+        yield figure("share of planted facts told when they are asked for", share, model).model_copy(
+            update={
+                "dataset": f"meetings (AMI parallel corpus), {count} facts in the middle third of 50,000 characters"
+            }
+        )

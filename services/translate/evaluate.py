@@ -2,7 +2,8 @@
 
 chrF (Popović 2015, https://aclanthology.org/W15-3049) and BLEU (Papineni et al. 2002, https://aclanthology.org/P02-1040)
 of each domain and direction; how well the similarity threshold tells translations from random pairs; and how often the
-terms of a glossary are kept, one that the model would not choose by itself.
+terms of a glossary are kept, one that the model would not choose by itself. And how plain Japanese sentences are before
+and after they are written in plain Japanese.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 
 import sacrebleu
 
@@ -19,11 +21,14 @@ from buhin.common.v1 import common_pb2
 from buhin.config import ClientSettings
 from buhin.models.store import ModelStore
 from buhin.text.embeddings import SentenceEncoder
-from services.translate.reasons import MIN_SIMILARITY
+from services.translate.engines.plain import PlainJapanese
+from services.translate.reasons import MAX_KANJI_GRADE, MIN_SIMILARITY
 
 DOMAINS = {"everyday_ja_en.tsv": "everyday sentences (Tatoeba)", "meeting_ja_en.tsv": "meetings (AMI parallel corpus)"}
 LANGUAGES = {"ja": "Japanese", "en": "English"}
-SENTENCES, PAIRS, GLOSSARY_SENTENCES, BATCH = 60, 1_000, 40, 20
+SENTENCES, PAIRS, GLOSSARY_SENTENCES, PLAIN_SENTENCES, BATCH = 60, 1_000, 40, 30, 20
+LEAST_PLAIN = 30
+"""Characters of a sentence that is worth making plain."""
 GLOSSARY = {
     "リモコン": "remote handset", "ボタン": "push key", "会議": "council session", "テレビ": "TV receiver",
     "機能": "facility", "市場": "marketplace", "学校": "academy", "先生": "instructor", "病院": "medical center",
@@ -94,6 +99,28 @@ def adherence(client: TranslateClient, pairs: Sequence[Row]) -> Iterator[Quality
         )
 
 
+def plain(client: TranslateClient, pairs: Sequence[Row]) -> Iterator[Quality]:
+    """Length, easy words and kanji of sentences as they were said, and as they are written in plain Japanese."""
+    sentences = [japanese for japanese, _ in pairs if len(japanese) >= LEAST_PLAIN][:PLAIN_SENTENCES]
+    written, model = translations(client, sentences, "ja", "ja-x-easy")
+    measure = PlainJapanese().measure
+    dataset = f"meetings (AMI parallel corpus), {len(sentences)} sentences of at least {LEAST_PLAIN} characters"
+    for name, found in (("as said", map(measure, sentences)), ("in plain Japanese", map(measure, written))):
+        each = list(found)
+        for what, value in (
+            ("mean characters of a sentence", mean(one.mean for one in each)),
+            ("share of easy words", mean(one.easy_share for one in each)),
+            ("share without kanji beyond primary school", mean(one.highest_grade <= MAX_KANJI_GRADE for one in each)),
+        ):
+            yield Quality(
+                measure=f"{what}, {name}",
+                value=round(value, 3),
+                dataset=dataset,
+                model_id=model.model_id,
+                model_digest=model.digest,
+            )
+
+
 def check(encoder: SentenceEncoder, pairs: Sequence[Row], domain: str) -> Iterator[Quality]:
     """Share of true pairs, and of random pairs, below the threshold of similarity."""
     japanese, english = (encoder.encode([row[side] for row in pairs]) for side in (0, 1))
@@ -124,3 +151,4 @@ def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
             yield from check(encoder, rows(path, PAIRS), domain)
             everything += rows(path, 2 * PAIRS)
         yield from adherence(client, everything[::-1])
+        yield from plain(client, rows(data / "translation" / "meeting_ja_en.tsv", 2 * PAIRS))
