@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from dataclasses import replace
+from itertools import chain, groupby, pairwise
 from typing import Any
 
 import ctranslate2  # type: ignore[import-untyped]  # it ships no types
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from buhin.engine import LoadedModel, Stop
 from buhin.models.store import Model
 from services.speech.cutting import moved
-from services.speech.engine import Options, Segment, Span, Transcription, VoiceDetector, Word
+from services.speech.engine import Options, Segment, Span, Task, Transcription, VoiceDetector, Word
 from services.speech.engines.silero import SileroDetector
 from services.speech.guards import is_invented
 
@@ -32,8 +33,14 @@ _FAINT_VOICE = 0.3
 """Probabilities of the voice detector: with a voice, and without voice activity detection not surely without one."""
 _LONGEST_VOICE_S = 150.0
 _WINDOW_S = 20.0
-"""Longest window of a longer recording, in seconds. With more, the model often stops writing in the middle of one; with
-less, it knows too little of what was said before, and takes longer.
+"""Longest window of a longer recording, in seconds. With less, the model knows too little of what was said before, and
+takes longer.
+"""
+_PUNCTUATED = {"ja": "それでは、始めます。はい、お願いします。", "zh": "那么，我们开始吧。好的，谢谢。"}
+"""What a window is told was said before it: the model leaves out punctuation in these languages otherwise."""
+_PAUSE_S, _SHORTEST_S, _ABBREVIATION = 1.0, 1.0, 4
+"""A segment ends in a longer pause, and with a sentence unless it is shorter; a word of at most so many letters with a
+full stop may be an abbreviation.
 """
 _UNHEARD_S = 1.5
 """A voice of at least this length without any text is reported."""
@@ -149,14 +156,14 @@ class FasterWhisperEngine:
             **asked,
             batch_size=self._batch_size,
             clip_timestamps=[{"start": window.start_s, "end": window.end_s} for window in windows],
-            without_timestamps=False,
+            initial_prompt=_PUNCTUATED.get(asked["language"]) if asked["task"] == Task.TRANSCRIBE else None,
         )
 
         def segments() -> Iterator[Segment]:
             for hundredths, group in groupby(found, key=lambda piece: piece.seek):
                 pieces = list(group)
                 if not _came_out_wrong(pieces):
-                    yield from _segments(pieces, len(samples) / _RATE)
+                    yield from _segments(chain.from_iterable(map(sentences, pieces)), len(samples) / _RATE)
                     continue
                 window = min(windows, key=lambda window: abs(window.start_s - hundredths / 100))
                 part = samples[int(window.start_s * _RATE) : int(window.end_s * _RATE)]
@@ -235,6 +242,31 @@ def _came_out_wrong(pieces: Sequence[faster_whisper.transcribe.Segment]) -> bool
     """Whether the segments of a window repeat themselves or are improbable."""
     text = "".join(piece.text for piece in pieces)
     return bool(get_compression_ratio(text) > _REPEATS or pieces[0].avg_logprob < _IMPROBABLE)
+
+
+def sentences(piece: faster_whisper.transcribe.Segment) -> Iterator[faster_whisper.transcribe.Segment]:
+    """What was recognized in a window, cut where a sentence ends or nobody speaks."""
+    words = piece.words
+    if not words:
+        return
+    start = 0
+    for n, (word, after) in enumerate(pairwise(words), start=1):
+        pause_s = after.start - word.end
+        text = word.word.strip()
+        full_stop = text.endswith(".") and after.word.startswith(" ") and (len(text) > _ABBREVIATION or pause_s > 0)
+        ends = full_stop or text.endswith(("。", "！", "？", "!", "?"))
+        if pause_s >= _PAUSE_S or (ends and word.end - words[start].start >= _SHORTEST_S):
+            yield _part(piece, words[start:n])
+            start = n
+    yield _part(piece, words[start:])
+
+
+def _part(
+    piece: faster_whisper.transcribe.Segment, words: list[faster_whisper.transcribe.Word]
+) -> faster_whisper.transcribe.Segment:
+    return replace(
+        piece, words=words, text="".join(word.word for word in words), start=words[0].start, end=words[-1].end
+    )
 
 
 def _segments(pieces: Iterable[faster_whisper.transcribe.Segment], audio_s: float) -> Iterator[Segment]:
