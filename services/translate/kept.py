@@ -28,8 +28,8 @@ _PLURAL, _INFLECTION = r"(?:e?s|['’]s)?", r"\w{0,3}(?:['’]s)?"
 
 @dataclass(frozen=True)
 class Lost:
-    """What a sentence has and its translation has not. ``terms`` are pairs of a term and its translation, ``days`` are
-    as the target language writes them.
+    """What a sentence has and its translation has not. ``terms`` are pairs of a term and its translation; ``days`` of
+    the month and of the week are as the target language writes them.
     """
 
     terms: tuple[tuple[str, str], ...]
@@ -56,7 +56,10 @@ def lost(source: str, target: str, options: Options) -> Lost:
     eras = dates.eras(plain)
     known = {options.source, options.language} <= dates.LANGUAGES
     given_days = dates.days(plain) if known else set()
-    days = sorted(given_days - dates.days(target))
+    days = [dates.written(day, options.language) for day in sorted(given_days - dates.days(target))]
+    if known:
+        weekdays = dates.weekdays(plain) - dates.weekdays(target)
+        days += [dates.written_weekday(weekday, options.language) for weekday in sorted(weekdays)]
     in_days = {str(part) for day in given_days for part in day}
     missing = sorted(number for number in given - kept - in_days if eras.get(number) not in kept)
     terms = tuple(
@@ -64,7 +67,7 @@ def lost(source: str, target: str, options: Options) -> Lost:
         for term, meaning in dict(occurring(source, options.glossary)).items()
         if not _bounded(meaning, _INFLECTION if term != meaning else _PLURAL).search(target)
     )
-    return Lost(terms, tuple(missing), tuple(dates.written(day, options.language) for day in days), exact)
+    return Lost(terms, tuple(missing), tuple(days), exact)
 
 
 def is_question(sentence: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, groupby, pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import ctranslate2  # type: ignore[import-untyped]  # it ships no types
@@ -31,12 +31,13 @@ _TEMPERATURES = (0.0, 0.2, 0.4, 0.6)
 _VOICE = 0.5
 _FAINT_VOICE = 0.3
 """Probabilities of the voice detector: with a voice, and without voice activity detection not surely without one."""
-_LONGEST_VOICE_S = 150.0
+_LONGEST_VOICE_S, _PAD_S = 150.0, 0.2
 _WINDOW_S = 20.0
 """Longest window of a longer recording, in seconds. With less, the model knows too little of what was said before, and
 takes longer.
 """
-_PUNCTUATED = {"ja": "それでは、始めます。はい、お願いします。", "zh": "那么，我们开始吧。好的，谢谢。"}
+_SAME_S = 0.02
+_PUNCTUATED = {"ja": "では会議を始めます。よろしくお願いします。", "zh": "那么，我们开始吧。好的，谢谢。"}
 """What a window is told was said before it: the model leaves out punctuation in these languages otherwise."""
 _PAUSE_S, _SHORTEST_S, _ABBREVIATION = 1.0, 1.0, 4
 """A segment ends in a longer pause, and with a sentence unless it is shorter; a word of at most so many letters with a
@@ -114,7 +115,7 @@ class FasterWhisperEngine:
         windows = _windows(samples) if detect else []
         ctranslate2.set_random_seed(0)
         if len(windows) > 1:
-            language, probability, found = self._in_batches(samples, windows, asked)
+            language, probability, found = self._in_batches(samples, windows, voices, asked)
         else:
             language, probability, found = self._alone(samples, asked, detect)
         kept: list[Segment] = []
@@ -129,9 +130,7 @@ class FasterWhisperEngine:
             language_probability=1.0 if options.language else probability,
             speech_s=sum(voice.end_s - voice.start_s for voice in voices) if detect else len(samples) / _RATE,
             removed=tuple(removed),
-            unheard=tuple(
-                gap for voice in voices for gap in gaps(voice, kept) if gap.end_s - gap.start_s >= _UNHEARD_S
-            ),
+            unheard=tuple(_unheard(kept, voices, Span(0.0, len(samples) / _RATE))),
             hotwords_used=len(hotwords),
             hotwords_cut=len(options.hotwords) - len(hotwords),
         )
@@ -148,9 +147,33 @@ class FasterWhisperEngine:
         return info.language, float(info.language_probability), _segments(found, len(samples) / _RATE)
 
     def _in_batches(
-        self, samples: NDArray[np.float32], windows: Sequence[Span], asked: dict[str, Any]
+        self, samples: NDArray[np.float32], windows: Sequence[Span], voices: Sequence[Span], asked: dict[str, Any]
     ) -> tuple[str, float, Iterator[Segment]]:
-        """The same, of windows decoded together; one that came out wrong is decoded again, alone."""
+        """The same, of windows decoded together; one that came out wrong, or not whole, is decoded again, alone."""
+        first, info = self._batch(samples, windows[: self._batch_size], asked)
+        asked = asked | {"language": info.language}
+
+        def segments() -> Iterator[Segment]:
+            pieces = first
+            for start in range(0, len(windows), self._batch_size):
+                batch = windows[start : start + self._batch_size]
+                if start:
+                    pieces, _ = self._batch(samples, batch, asked)
+                for window in batch:
+                    own = [piece for piece in pieces if abs(piece.seek / 100 - window.start_s) < _SAME_S]
+                    found = list(_segments(chain.from_iterable(map(sentences, own)), len(samples) / _RATE))
+                    if _repeats_or_is_improbable(own) or any(_unheard(found, voices, window)):
+                        part = samples[int(window.start_s * _RATE) : int(window.end_s * _RATE)]
+                        _, _, again = self._alone(part, asked, detect=False)
+                        found = [moved(segment, window.start_s) for segment in again]
+                    yield from found
+
+        return info.language, float(info.language_probability), segments()
+
+    def _batch(
+        self, samples: NDArray[np.float32], windows: Sequence[Span], asked: dict[str, Any]
+    ) -> tuple[list[faster_whisper.transcribe.Segment], faster_whisper.transcribe.TranscriptionInfo]:
+        """What is recognized in some windows, and the language."""
         found, info = faster_whisper.BatchedInferencePipeline(self._whisper).transcribe(
             samples,
             **asked,
@@ -158,19 +181,7 @@ class FasterWhisperEngine:
             clip_timestamps=[{"start": window.start_s, "end": window.end_s} for window in windows],
             initial_prompt=_PUNCTUATED.get(asked["language"]) if asked["task"] == Task.TRANSCRIBE else None,
         )
-
-        def segments() -> Iterator[Segment]:
-            for hundredths, group in groupby(found, key=lambda piece: piece.seek):
-                pieces = list(group)
-                if not _came_out_wrong(pieces):
-                    yield from _segments(chain.from_iterable(map(sentences, pieces)), len(samples) / _RATE)
-                    continue
-                window = min(windows, key=lambda window: abs(window.start_s - hundredths / 100))
-                part = samples[int(window.start_s * _RATE) : int(window.end_s * _RATE)]
-                _, _, again = self._alone(part, asked | {"language": info.language}, detect=False)
-                yield from (moved(segment, window.start_s) for segment in again)
-
-        return info.language, float(info.language_probability), segments()
+        return list(found), info
 
     def identify(self, samples: NDArray[np.float32]) -> Mapping[str, float]:
         """By the first 30 s with a voice."""
@@ -215,33 +226,54 @@ class FasterWhisperEngine:
         return words
 
 
-def _voices(samples: NDArray[np.float32], threshold: float, longest_s: float = _LONGEST_VOICE_S) -> list[Span]:
-    """Where there is a voice, with 0.2 s around it; pauses of less than half a second belong to it."""
+def _voices(
+    samples: NDArray[np.float32],
+    threshold: float,
+    longest_s: float = _LONGEST_VOICE_S,
+    *,
+    silence_s: float = 0.5,
+    pad_s: float = _PAD_S,
+) -> list[Span]:
+    """Where there is a voice, with ``pad_s`` around it; pauses of less than ``silence_s`` belong to it."""
     options = VadOptions(
         threshold=threshold,
         min_speech_duration_ms=100,
         max_speech_duration_s=longest_s,
-        min_silence_duration_ms=500,
-        speech_pad_ms=200,
+        min_silence_duration_ms=round(1000 * silence_s),
+        speech_pad_ms=round(1000 * pad_s),
     )
     return [Span(voice["start"] / _RATE, voice["end"] / _RATE) for voice in get_speech_timestamps(samples, options)]
 
 
 def _windows(samples: NDArray[np.float32]) -> list[Span]:
-    """Voices that follow each other, at most ``_WINDOW_S`` long; a longer one is cut, if possible in a pause."""
+    """Where voices are, in windows of at most ``_WINDOW_S``, cut in the longest pause of their second half."""
+    voices = _voices(samples, _VOICE, _WINDOW_S - 2 * _PAD_S, silence_s=0.1, pad_s=0.0)
+    ends_s = [0.0, *((voice.end_s + after.start_s) / 2 for voice, after in pairwise(voices)), len(samples) / _RATE]
     windows: list[Span] = []
-    for voice in _voices(samples, _VOICE, _WINDOW_S):
-        if windows and voice.end_s - windows[-1].start_s <= _WINDOW_S:
-            windows[-1] = Span(windows[-1].start_s, voice.end_s)
-        else:
-            windows.append(voice)
+    first = 0
+    while first < len(voices):
+        begin_s = voices[first].start_s
+        inside = [n for n in range(first, len(voices)) if voices[n].end_s - begin_s <= _WINDOW_S - 2 * _PAD_S]
+        last = inside[-1] if inside else first
+        if last + 1 < len(voices):
+            later = [n for n in range(first, last + 1) if voices[n].end_s - begin_s >= _WINDOW_S / 2] or [last]
+            last = max(later, key=lambda n: voices[n + 1].start_s - voices[n].end_s)
+        windows.append(Span(max(ends_s[first], begin_s - _PAD_S), min(ends_s[last + 1], voices[last].end_s + _PAD_S)))
+        first = last + 1
     return windows
 
 
-def _came_out_wrong(pieces: Sequence[faster_whisper.transcribe.Segment]) -> bool:
-    """Whether the segments of a window repeat themselves or are improbable."""
+def _repeats_or_is_improbable(pieces: Sequence[faster_whisper.transcribe.Segment]) -> bool:
     text = "".join(piece.text for piece in pieces)
-    return bool(get_compression_ratio(text) > _REPEATS or pieces[0].avg_logprob < _IMPROBABLE)
+    return bool(pieces) and bool(get_compression_ratio(text) > _REPEATS or pieces[0].avg_logprob < _IMPROBABLE)
+
+
+def _unheard(segments: Sequence[Segment], voices: Sequence[Span], inside: Span) -> Iterator[Span]:
+    """Where there is a voice and no text for a while, in a stretch of the audio."""
+    for voice in voices:
+        part = Span(max(voice.start_s, inside.start_s), min(voice.end_s, inside.end_s))
+        if part.end_s - part.start_s >= _UNHEARD_S:
+            yield from (gap for gap in gaps(part, segments) if gap.end_s - gap.start_s >= _UNHEARD_S)
 
 
 def sentences(piece: faster_whisper.transcribe.Segment) -> Iterator[faster_whisper.transcribe.Segment]:

@@ -17,6 +17,11 @@ _MONTH_FIRST = re.compile(rf"(?i)\b({_NAMES})\.? (\d{{1,2}})(?:st|nd|rd|th)?\b")
 _ERA = re.compile(r"(明治|大正|昭和|平成|令和)(元|\d{1,2})年")
 _BEFORE = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 """The western year before the first of an era."""
+_WEEKDAYS = {"ja": "月火水木金土日", "zh": "一二三四五六日"}
+_WEEKDAY_NAMES = "|".join(calendar.day_name)
+_WEEKDAY_EN = re.compile(rf"\b({_WEEKDAY_NAMES})s?\b|\b({'|'.join(calendar.day_abbr)})(?=[.,])")
+_WEEKDAY_JA = re.compile(r"([月火水木金土日])曜|[（(]([月火水木金土日])[）)]")
+_WEEKDAY_ZH = re.compile(r"(?:星期|礼拜|周)([一二三四五六日])")
 
 LANGUAGES = {"ja", "en", "zh"}
 """Languages whose dates are known in every usual way of writing."""
@@ -37,6 +42,22 @@ def eras(text: str) -> dict[str, str]:
     return {
         found[2]: str(_BEFORE[found[1]] + (1 if found[2] == "元" else int(found[2]))) for found in _ERA.finditer(plain)
     }
+
+
+def weekdays(text: str) -> set[int]:
+    """The days of the week in a text, 0 for Monday to 6: 日曜日, (日), Sunday, Sun., 星期日."""
+    plain = unicodedata.normalize("NFKC", text)
+    found = {calendar.day_name[:].index(m[1]) for m in _WEEKDAY_EN.finditer(plain) if m[1]}
+    found |= {calendar.day_abbr[:].index(m[2]) for m in _WEEKDAY_EN.finditer(plain) if m[2]}
+    found |= {_WEEKDAYS["ja"].index(m[1] or m[2]) for m in _WEEKDAY_JA.finditer(plain)}
+    return found | {_WEEKDAYS["zh"].index(m[1]) for m in _WEEKDAY_ZH.finditer(plain)}
+
+
+def written_weekday(weekday: int, language: str) -> str:
+    """A day of the week in a language of LANGUAGES: Sunday, 日曜日, 星期日."""
+    if language == "en":
+        return calendar.day_name[weekday]
+    return f"星期{_WEEKDAYS['zh'][weekday]}" if language == "zh" else f"{_WEEKDAYS['ja'][weekday]}曜日"
 
 
 def written(day: tuple[int, int], language: str) -> str:

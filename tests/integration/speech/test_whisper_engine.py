@@ -73,7 +73,7 @@ def test_windows_of_a_recording_are_decoded_together_and_those_that_come_out_wro
     with monkeypatch.context() as patch:
         patch.setattr(faster_whisper, "_windows", lambda samples: [])
         sequential = engine.recognize(audio, options, Stop())
-    monkeypatch.setattr(faster_whisper, "_came_out_wrong", lambda pieces: wrong)
+    monkeypatch.setattr(faster_whisper, "_repeats_or_is_improbable", lambda pieces: wrong)
     found = engine.recognize(audio, options, Stop())
     texts = ["".join(segment.text for segment in each.segments) for each in (sequential, found)]
     assert character_error_rate(*texts) < 0.06
@@ -96,11 +96,11 @@ def test_windows_of_a_recording_are_decoded_together_and_those_that_come_out_wro
         (["今日は晴れです。"], -1.2, True),
     ],
 )
-def test_a_window_came_out_wrong_where_it_repeats_itself_or_is_improbable(
+def test_a_window_repeats_or_is_improbable_where_it_repeats_itself_or_is_improbable(
     texts: list[str], log_probability: float, wrong: bool
 ) -> None:
     pieces: list[Any] = [SimpleNamespace(text=text, avg_logprob=log_probability) for text in texts]
-    assert faster_whisper._came_out_wrong(pieces) is wrong
+    assert faster_whisper._repeats_or_is_improbable(pieces) is wrong
 
 
 def test_a_caller_who_leaves_is_noticed_after_a_batch(
