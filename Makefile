@@ -25,7 +25,7 @@ evaluate: $(VENV)/.installed-dev ## Measure every service on real data (DATA=FOL
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src services samples scripts tests
+	$(BIN)/mypy src services samples scripts training tests
 
 proto-check: $(VENV)/.installed-dev ## Lint the protos, compare them with the last release and the committed stubs with them
 	scripts/check_protos.sh

@@ -97,7 +97,7 @@ def drawn(rng: Random, size: int, lines: list[Line]) -> Grey:
         for (start, end), width in zip(pairwise(at), widths, strict=False):
             if width > 0:
                 for canvas, share in ((full, 1.0), (core, 0.6)):
-                    thickness = max(1, round(share * width * _SCALE - _WIDER))
+                    thickness = max(2, round(share * width * _SCALE - _WIDER))
                     cv2.line(canvas, start.tolist(), end.tolist(), 255, thickness, cv2.LINE_8, _SHIFT)
     if widest > 2.5:
         blurred = cv2.GaussianBlur(full, (0, 0), min(6.0, 0.2 * widest * _SCALE)).astype(np.float32) / 255
