@@ -42,7 +42,7 @@ class Labelled:
 def generated(count: int, first_seed: int = 0) -> tuple[Pixels, Mask]:
     """Samples of SIDE for training: photographs (n, SIDE, SIDE, 3) and masks (n, SIDE, SIDE)."""
     photos, masks = np.zeros((count, SIDE, SIDE, 3), np.uint8), np.zeros((count, SIDE, SIDE), bool)
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor() as pool:
         made = pool.map(_pair, range(first_seed, first_seed + count), chunksize=32)
         for n, (photo, mask) in enumerate(made):
             photos[n], masks[n] = photo, mask

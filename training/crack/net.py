@@ -13,7 +13,7 @@ STRIDE = 16
 """Sides of what goes in are multiples of this."""
 
 
-class _Convs(nn.Sequential):  # type: ignore[misc]  # torch is not installed where types are checked without it
+class _Convs(nn.Sequential):  # type: ignore[misc]  # types of torch are not read
     """Two 3x3 convolutions, each normalized and rectified."""
 
     def __init__(self, inside: int, outside: int, dilation: int = 1) -> None:

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.image_inspect.evaluate import grown
 from training.crack.data import Labelled, Pixels
 from training.crack.generator.scene import Mask
 
 Probabilities = NDArray[np.float32]
-TOLERANCE_PX = 2
 _FLAGGED_PX = 40
 """A photograph is flagged where a crack of at least so many pixels in length is found."""
 
@@ -29,13 +29,6 @@ class Scores:
     f1: float
     on_joints: float
     flagged: float
-
-
-def grown(mask: Mask) -> Mask:
-    """The mask and everything within the tolerance."""
-    side = 2 * TOLERANCE_PX + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
 def score(pairs: Iterable[tuple[Labelled, Mask]]) -> Scores:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
@@ -79,7 +79,7 @@ def loss(logits: Tensor, truth: Tensor) -> Tensor:
     return total
 
 
-def predictor(net: torch.nn.Module) -> Any:
+def predictor(net: torch.nn.Module) -> Callable[[Pixels], Probabilities]:
     """A function from a photograph to the probability of a crack in each pixel."""
 
     def predict(photo: Pixels) -> Probabilities:

@@ -28,7 +28,7 @@ def condense(
     if not options.fits(texts[:1]):
         again = replace(writer, options=replace(options, source=options.target))
         written = again.start(prompts.to_shorten(prompt, written.text, options), places).written.result()
-        texts, finished = _texts(written.text, options), written.finished
+        texts, finished = _texts(written.text, options) or texts, written.finished
     if not options.fits(texts[:1]):
         texts, finished = [_cut(texts[0], options.max_characters or 0)], False
     kept = next((n for n in range(len(texts), 0, -1) if options.fits(texts[:n])), 0)

@@ -120,7 +120,7 @@ def to_shorten(prompt: Prompt, written: str, options: Options) -> Prompt:
         else f"That is too long. Shorten it to at most {max(3, most // 8)} words."
     )
     messages = [*prompt.messages, Message("assistant", written), Message("user", too_long)]
-    return replace(prompt, messages=messages, source=options.target)
+    return replace(prompt, text=f"{prompt.text}\n{written}", messages=messages, source=options.target)
 
 
 def leaks(prompt: Prompt, written: str) -> bool:

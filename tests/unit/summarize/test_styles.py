@@ -74,6 +74,7 @@ def test_an_abstract_is_written_from_the_points_and_cited() -> None:
         (["水" * 30, "水と食料の備え"], "水と食料の備え", 2, []),
         (["水" * 30, "水" * 40], "水" * 19 + "…", 2, ["TRUNCATED"]),
         (["水" * 30, "水と食料と毛布、会議の日程、当番の割り当て"], "水と食料と毛布、会議の日程…", 2, ["TRUNCATED"]),
+        (["水と食料と毛布、会議の日程、当番の割り当て", ""], "水と食料と毛布、会議の日程…", 2, ["TRUNCATED"]),
         ([""], "", 1, []),
     ],
 )
@@ -97,6 +98,17 @@ def test_what_is_too_long_is_shown_again_and_a_shorter_one_asked_for() -> None:
         "水" * 30,
         "長すぎます。13字以内に短くしてください。",
     ]
+
+
+def test_a_headline_in_another_language_may_be_about_what_the_examples_are_about() -> None:
+    def answer(prompt: Prompt) -> str:
+        if "too long" in prompt.messages[-1].content:
+            return "The library opens"
+        return "The library opens on Monday at nine" if prompt.task is Task.TRANSLATE else "図書館の開館"
+
+    wanted = options(Method.ABSTRACTIVE, style=Style.HEADLINE, target="en", max_characters=20)
+    summary = write("図書館は月曜日の九時に開く。", FakeGenerator(answer), wanted)
+    assert [sentence.text for sentence in summary.sentences] == ["The library opens"]
 
 
 def test_what_is_about_the_examples_of_the_prompt_is_written_anew_without_them() -> None:
