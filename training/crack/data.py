@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.crack.generator import sample
+from training.crack.generator import mixed, sample
 from training.crack.generator.scene import Mask, Random
 from training.crack.generator.surfaces import KINDS
 
@@ -105,7 +105,7 @@ def digest(folder: Path) -> str:
 
 
 class Crops:
-    """Random parts of photographs, larger or smaller, turned, mirrored, in other light. Half of them show a crack."""
+    """Random parts of photographs, larger or smaller; most show a crack, and half have generated clutter on them."""
 
     def __init__(self, photos: list[Labelled], rng: Random) -> None:
         self._photos = photos
@@ -115,7 +115,8 @@ class Crops:
     def draw(self, count: int) -> Iterator[tuple[Pixels, Mask]]:
         """So many crops of SIDE."""
         for _ in range(count):
-            yield self._crop()
+            pair = self._crop()
+            yield mixed(self._rng, *pair) if self._rng.random() < 0.5 else pair
 
     def _crop(self) -> tuple[Pixels, Mask]:
         rng = self._rng

@@ -49,7 +49,7 @@ class Plan:
     batch: int = 16
     rounds: int = 12
     minutes: float = 90.0
-    real: float = 0.4
+    real: float = 0.25
     rate: float = 2e-3
     seed: int = 0
     validation: int = 8

@@ -12,7 +12,7 @@ from training.crack.generator import clutter
 from training.crack.generator.camera import photograph
 from training.crack.generator.cracks import add_cracks
 from training.crack.generator.scene import Mask, Random, Scene
-from training.crack.generator.surfaces import KINDS
+from training.crack.generator.surfaces import KINDS, add_boards
 
 CRACKED = 2 / 3
 """Share of samples with a crack; of the others, hard negatives are twice as cluttered."""
@@ -52,6 +52,21 @@ def sample(seed: int, size: int = 256, *, kind: str | None = None, cracked: bool
         _add(rng, scene, clutter.HARD, 1.0 if cracked else 2.0)
     _add(rng, scene, clutter.HARMLESS, 0.3)
     return Sample(photograph(rng, scene), cracks & (scene.covered < _HIDES), scene.joints, kind)
+
+
+def mixed(rng: Random, photo: NDArray[np.uint8], cracks: Mask) -> tuple[NDArray[np.uint8], Mask]:
+    """A real photograph of shape (size, size, 3) with generated boards, joints and other clutter on it, and with a
+    generated crack where it has none: what is a line in a photograph need not be a crack.
+    """
+    nothing = np.zeros(cracks.shape, np.float32)
+    scene = Scene(np.asarray(photo, np.float32) / np.float32(255), nothing.copy(), cracks & False, nothing)
+    if rng.random() < 0.5:
+        add_boards(rng, scene)
+    if not cracks.any() and rng.random() < 0.5:
+        cracks = add_cracks(rng, scene)
+    scene.covered = nothing.copy()
+    _add(rng, scene, clutter.HARD, 1.5)
+    return np.asarray(scene.colour * 255, np.uint8), cracks & (scene.covered < _HIDES)
 
 
 def _add(

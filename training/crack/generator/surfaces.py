@@ -67,6 +67,13 @@ def asphalt(rng: Random, size: int) -> Scene:
 def boards(rng: Random, size: int) -> Scene:
     """Concrete that shows the boards of its formwork: grain, steps between boards, lines that come and go."""
     scene = rough(rng, size) if rng.random() < 0.6 else smooth(rng, size)
+    add_boards(rng, scene)
+    return scene
+
+
+def add_boards(rng: Random, scene: Scene) -> None:
+    """Let a surface show the boards of its formwork."""
+    size = scene.size
     along, across = axes(rng, size, turned=mostly_upright(rng), bent=rng.uniform(0, 3))
     period = float(np.exp(rng.uniform(np.log(10), np.log(140))))
     across = across + rng.uniform(0, 1.2) * stretched(rng, along, across, 30, 60)
@@ -84,7 +91,6 @@ def boards(rng: Random, size: int) -> Scene:
     scene.joints |= lines
     if rng.random() < 0.4:
         _holes(rng, scene)
-    return scene
 
 
 def _groove(rng: Random, scene: Scene, apart: Grey, along: Grey, across: Grey) -> np.ndarray:

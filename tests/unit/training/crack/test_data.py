@@ -44,9 +44,12 @@ def test_crops_show_what_the_mask_says(folder: Path) -> None:
     mask = np.zeros((400, 400), bool)
     mask[100:140] = True
     photo[mask] = 255
-    for pixels, cracks in Crops([Labelled("one", photo, mask)], np.random.default_rng(0)).draw(20):
+    agreement = []
+    for pixels, cracks in Crops([Labelled("one", photo, mask)], np.random.default_rng(0)).draw(40):
         assert pixels.shape == (SIDE, SIDE, 3)
-        assert ((pixels[..., 0] > 127) == cracks).mean() > 0.98
+        agreement.append(((pixels[..., 0] > 127) == cracks).mean())
+    plain = [share for share in agreement if share > 0.98]
+    assert 12 < len(plain) < 36, "some have clutter on them, some have none"
 
 
 def test_turning_and_mirroring_keep_photograph_and_mask_together() -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.crack.generator import Sample, sample
+from training.crack.generator import Sample, mixed, sample
 from training.crack.generator.cracks import add_cracks, crack, draw_width, drawn
 from training.crack.generator.scene import fractal, grain
 from training.crack.generator.surfaces import KINDS, smooth
@@ -102,3 +102,19 @@ def test_noise_is_even(cells: float) -> None:
         assert noise.shape == (90, 90)
         assert float(noise.std()) == pytest.approx(1, abs=0.05)
         assert abs(float(noise.mean())) < 0.2
+
+
+def test_real_photographs_get_lines_that_are_no_cracks_and_cracks_where_they_had_none() -> None:
+    photo, none = np.full((SIDE, SIDE, 3), 150, np.uint8), np.zeros((SIDE, SIDE), bool)
+    own = none.copy()
+    own[40:44] = True
+    changed, cracked, kept = [], [], []
+    for seed in range(30):
+        seen, cracks = mixed(np.random.default_rng(seed), photo, none)
+        changed.append(bool((seen != photo).any()))
+        cracked.append(bool(cracks.any()))
+        kept.append(mixed(np.random.default_rng(seed), photo, own)[1])
+    assert mean(changed) > 0.5
+    assert 0.25 < mean(cracked) < 0.75
+    assert all(not (mask & ~own).any() for mask in kept), "where a crack is known, none is added"
+    assert mean(float(mask.sum() / own.sum()) for mask in kept) > 0.6
