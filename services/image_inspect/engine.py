@@ -14,16 +14,17 @@ Photo = npt.NDArray[np.uint8]
 """A photograph, shape (height, width, 3), red green blue."""
 Mask = npt.NDArray[np.bool_]
 """Where there is a crack, shape (height, width)."""
-Scores = npt.NDArray[np.float32]
-"""How sure that there is a crack, 0 to 1, shape (height, width)."""
+Scores = npt.NDArray[np.uint8]
+"""How sure that there is a crack, 0 to 255, shape (height, width)."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """What an engine finds in a photograph. ``scores`` count where ``mask`` is set."""
+    """What an engine finds in a photograph. ``scores`` are at least ``threshold`` where ``mask`` is set."""
 
     mask: Mask
     scores: Scores
+    threshold: float
 
 
 class InspectEngine(engine.Engine, Protocol):

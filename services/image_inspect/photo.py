@@ -16,7 +16,6 @@ from services.image_inspect.engine import Photo
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 MIN_SIDE_PX = 32
-_FIELD = "image"
 _ORIENTATION = 0x0112
 
 
@@ -27,25 +26,29 @@ class Header:
     data: bytes
     width: int
     height: int
+    field: str = "image"
 
 
-def check(data: bytes, settings: ImageSettings) -> Header:
-    """Read the header. Raises EmptyInputError, UnreadableMediaError, InputTooLargeError or OutOfRangeError."""
+def check(data: bytes, settings: ImageSettings, field: str = "image") -> Header:
+    """Read the header of what came in a field.
+
+    Raises EmptyInputError, UnreadableMediaError, InputTooLargeError or OutOfRangeError.
+    """
     if not data:
-        raise EmptyInputError(field=_FIELD)
-    with _open(data) as image:
+        raise EmptyInputError(field=field)
+    with _open(data, field) as image:
         width, height = image.size
     if width * height > settings.max_pixels:
-        raise InputTooLargeError(field=_FIELD, size=width * height, unit="pixels", limit=settings.max_pixels)
+        raise InputTooLargeError(field=field, size=width * height, unit="pixels", limit=settings.max_pixels)
     if max(width, height) > settings.max_side_px:
         raise InputTooLargeError(
-            field=_FIELD, size=max(width, height), unit="pixels on a side", limit=settings.max_side_px
+            field=field, size=max(width, height), unit="pixels on a side", limit=settings.max_side_px
         )
     if min(width, height) < MIN_SIDE_PX:
         raise OutOfRangeError(
-            field=_FIELD, value=f"{width}x{height} pixels", minimum=MIN_SIDE_PX, maximum=settings.max_side_px
+            field=field, value=f"{width}x{height} pixels", minimum=MIN_SIDE_PX, maximum=settings.max_side_px
         )
-    return Header(data, width, height)
+    return Header(data, width, height, field)
 
 
 def decode(header: Header) -> tuple[Photo, list[Notice]]:
@@ -55,14 +58,14 @@ def decode(header: Header) -> tuple[Photo, list[Notice]]:
     """
     notices = []
     try:
-        with _open(header.data) as image:
+        with _open(header.data, header.field) as image:
             if getattr(image, "n_frames", 1) > 1:
                 notices.append(
                     Notice(
                         "FIRST_FRAME",
                         "only the first of several pictures was read",
                         "最初の画像だけを読みました",
-                        _FIELD,
+                        header.field,
                     )
                 )
             if image.getexif().get(_ORIENTATION, 1) != 1:
@@ -71,14 +74,14 @@ def decode(header: Header) -> tuple[Photo, list[Notice]]:
                         "ORIENTATION_APPLIED",
                         "the photograph was turned as its EXIF orientation says, and so are coordinates",
                         "EXIF の向きに従って回転しました。座標は回転後のものです",
-                        _FIELD,
+                        header.field,
                     )
                 )
             image.load()
             upright = ImageOps.exif_transpose(image)
             return np.asarray(_rgb(upright), np.uint8), notices
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise _unreadable(str(error)) from error
+        raise _unreadable(header.field, str(error)) from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -92,17 +95,17 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, field: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images; ours are bounded by `check` before anything is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise InputTooLargeError(field=_FIELD, size="too many", unit="pixels", limit=Image.MAX_IMAGE_PIXELS) from error
+        raise InputTooLargeError(field=field, size="too many", unit="pixels", limit=Image.MAX_IMAGE_PIXELS) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise _unreadable("not a picture of these formats") from error
+        raise _unreadable(field, "not a picture of these formats") from error
 
 
-def _unreadable(problem: str) -> UnreadableMediaError:
-    return UnreadableMediaError(field=_FIELD, problem=problem, accepted=", ".join(FORMATS))
+def _unreadable(field: str, problem: str) -> UnreadableMediaError:
+    return UnreadableMediaError(field=field, problem=problem, accepted=", ".join(FORMATS))

@@ -1,56 +1,17 @@
-"""When a person should look at the findings: the photograph, and the cracks."""
+"""When a person should look at the findings, for what they are. What lies in the photograph is in quality.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import cv2
-import numpy as np
-
 from buhin.review import Reason
-from services.image_inspect.engine import Photo
 from services.image_inspect.measure import Crack
+from services.image_inspect.severity import Judgement
 
-MIN_SHARPNESS = 12.0
-MIN_BRIGHTNESS, MAX_BRIGHTNESS = 45.0, 225.0
 MIN_CONFIDENCE = 0.6
 MAX_CRACKS = 30
-_SIDE_PX = 1024
-
-
-def of_photo(photo: Photo) -> Iterator[Reason]:
-    """Reasons that lie in the photograph. Sharpness is the variance of the Laplacian (Pech-Pacheco et al. 2000,
-    https://doi.org/10.1109/ICPR.2000.903548) at a side of at most 1024 pixels; brightness is 0 to 255.
-    """
-    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-    shrink = min(1.0, _SIDE_PX / max(grey.shape))
-    small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    sharpness = float(cv2.Laplacian(small, cv2.CV_64F).var())
-    brightness = float(np.median(small))
-    if sharpness < MIN_SHARPNESS:
-        yield Reason(
-            "BLURRED",
-            "the photograph is blurred; fine cracks may be missed",
-            "写真がぼけています。細いひび割れを見落とすおそれがあります",
-            value=round(sharpness, 1),
-            threshold=MIN_SHARPNESS,
-        )
-    if brightness < MIN_BRIGHTNESS:
-        yield Reason(
-            "UNDEREXPOSED",
-            "the photograph is dark",
-            "写真が暗すぎます",
-            value=brightness,
-            threshold=MIN_BRIGHTNESS,
-        )
-    if brightness > MAX_BRIGHTNESS:
-        yield Reason(
-            "OVEREXPOSED",
-            "the photograph is too bright",
-            "写真が明るすぎます",
-            value=brightness,
-            threshold=MAX_BRIGHTNESS,
-        )
+MAX_UNCERTAIN = 0.3
+"""Of a crack whose centre line is near the threshold over a larger share, half may be none."""
 
 
 def of_cracks(cracks: Sequence[Crack]) -> Iterator[Reason]:
@@ -73,3 +34,33 @@ def of_cracks(cracks: Sequence[Crack]) -> Iterator[Reason]:
                 round(crack.confidence, 3),
                 MIN_CONFIDENCE,
             )
+        elif crack.uncertain > MAX_UNCERTAIN:
+            yield Reason(
+                "SPLIT_CONFIDENCE",
+                f"parts of crack C{number + 1} are uncertain",
+                f"ひび割れ C{number + 1} の一部は確実ではありません",
+                f"cracks[{number}]",
+                round(crack.uncertain, 3),
+                MAX_UNCERTAIN,
+            )
+
+
+def of_judgements(judgements: Sequence[Judgement | None]) -> Iterator[Reason]:
+    """Reasons that lie in the classes of severity."""
+    for number, judgement in enumerate(judgements):
+        if judgement is not None and judgement.borderline:
+            yield Reason(
+                "SEVERITY_BORDERLINE",
+                f"the uncertainty of the width of C{number + 1} reaches another class of severity",
+                f"C{number + 1} の幅は、誤差を考えると別の区分になる可能性があります",
+                f"cracks[{number}]",
+            )
+
+
+def no_marker() -> Reason:
+    """A marker was to be there."""
+    return Reason(
+        "MARKER_NOT_FOUND",
+        "no marker of the size given was found in the photograph",
+        "指定された大きさの標識が写真に見つかりません",
+    )

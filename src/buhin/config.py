@@ -149,3 +149,11 @@ class ImageSettings(ServerSettings):
     """Most pixels of one photograph, read from its header before it is decoded."""
     max_side_px: int = Field(default=20_000, ge=1, le=100_000)
     """Longest side of one photograph."""
+    image_engine: Literal["network", "ridge"] = "ridge"
+    """What finds cracks: the trained network, or the classical filter, which needs no model."""
+    image_model: str = "crack-segmentation"
+    """Model of the manifest that the network is."""
+    image_batch_size: int = Field(default=2, ge=1, le=64)
+    """Tiles of a photograph that the network works on together."""
+    severity_rules_dir: Path | None = None
+    """Folder of further rule sets of severity, ``<id>.yaml``; one with the name of a set of the house replaces it."""

@@ -9,7 +9,8 @@ BuhinError
 │   ├── InputTooLargeError              INPUT_TOO_LARGE
 │   ├── UnreadableMediaError            UNREADABLE_MEDIA
 │   ├── UnsupportedLanguageError        UNSUPPORTED_LANGUAGE
-│   └── UnsupportedTaskError            UNSUPPORTED_TASK
+│   ├── UnsupportedTaskError            UNSUPPORTED_TASK
+│   └── NotTheSamePlaceError            NOT_THE_SAME_PLACE
 ├── UnavailableError                  UNAVAILABLE
 │   ├── NotReadyError                   NOT_READY
 │   ├── DrainingError                   DRAINING
@@ -147,6 +148,14 @@ class UnsupportedTaskError(InvalidInputError):
     reason = "UNSUPPORTED_TASK"
     text = "the model of this service cannot do {value}; it can do: {accepted}"
     text_ja = "このサービスのモデルは {value} に対応していません。対応できるもの: {accepted}"
+
+
+class NotTheSamePlaceError(InvalidInputError):
+    """One photograph cannot be laid upon the other."""
+
+    reason = "NOT_THE_SAME_PLACE"
+    text = "{field} does not show the same place as the other photograph, or too little of it"
+    text_ja = "{field} はもう一方の写真と同じ場所を写していないか、重なりが少なすぎます"
 
 
 class UnavailableError(BuhinError):

@@ -17,7 +17,7 @@ from skimage.filters import apply_hysteresis_threshold
 from skimage.morphology import skeletonize
 
 from buhin.engine import LoadedModel, Stop
-from services.image_inspect.engine import Detection, Mask, Photo
+from services.image_inspect.engine import Detection, Mask, Photo, Scores
 
 TILE_PX, OVERLAP_PX = 1024, 96
 SIGMAS = (1.2, 2.0, 3.2, 5.0)
@@ -26,6 +26,8 @@ LOW, HIGH = 3.0, 5.0
 """Thresholds of the response, in multiples of its own noise."""
 MIN_CONTRAST = 10.0
 """A crack is so much darker than both its sides, in grey levels of 255."""
+LEAST_CONFIDENCE = 0.4
+"""Of a pixel that is less dark than that and in a crack all the same."""
 MIN_LENGTH_PX = 30
 MIN_ELONGATION = 6.0
 """A crack is so many times as long as wide."""
@@ -68,7 +70,7 @@ class RidgeEngine:
             contrast[place] = np.clip(dark[inner], 0, 255)
         stop.check()
         mask = _cracks(candidates, contrast)
-        return Detection(mask, np.asarray(_confidence(contrast), np.float32))
+        return Detection(mask, np.where(mask, _confidence(contrast), 0).astype(np.uint8), 255 * LEAST_CONFIDENCE)
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
@@ -161,6 +163,8 @@ def _is_straight(line: Mask) -> bool:
     return length > STRAIGHT_LENGTH_PX and float(np.percentile(across, 90)) < STRAIGHT_RATIO * length
 
 
-def _confidence(contrast: npt.NDArray[np.uint8]) -> Grey:
-    """0.5 at the least contrast, 1 at six times as much."""
-    return np.asarray(np.clip(0.5 + (contrast.astype(np.float32) / MIN_CONTRAST - 1) / 10, 0, 1), np.float32)
+def _confidence(contrast: npt.NDArray[np.uint8]) -> Scores:
+    """Half of 255 at the least contrast, 255 at six times as much."""
+    steps = (np.arange(256) / MIN_CONTRAST - 1) / 10
+    table = np.clip(255 * np.maximum(LEAST_CONFIDENCE, 0.5 + steps), 0, 255).astype(np.uint8)
+    return np.asarray(table[contrast], np.uint8)

@@ -75,7 +75,7 @@ class ModelEntry(_Part):
     origin: str
     main: str
     files: list[ModelFile] = Field(min_length=1)
-    sources: list[Literal["installed", "index", "hub"]] = Field(default_factory=list)
+    sources: list[Literal["shipped", "installed", "index", "hub"]] = Field(default_factory=list)
     """Where it is looked for, in order; none for a model that only comes from a folder that the operator names."""
     hub: Hub | None = None
     directions: dict[Direction, Measured] = Field(default_factory=dict)

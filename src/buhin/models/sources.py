@@ -167,7 +167,9 @@ class HubSource:
         part.replace(target)
 
 
-def of(name: str) -> Source:
-    """The source that a manifest calls by this name."""
+def of(name: str, shipped: Path | None = None) -> Source:
+    """The source that a manifest calls by this name. ``shipped`` is the folder of the models that come with it."""
+    if name == "shipped":
+        return Directory(shipped or Path())
     known: dict[str, type[Installed | Index | HubSource]] = {"installed": Installed, "index": Index, "hub": HubSource}
     return known[name]()

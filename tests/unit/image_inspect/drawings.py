@@ -32,7 +32,7 @@ def ring(radius: float, width: float, *, size: int = 400) -> Mask:
 
 def detection(mask: Mask, score: float = 0.9) -> Detection:
     """As an engine that is sure of it."""
-    return Detection(mask, np.full(mask.shape, score, np.float32))
+    return Detection(mask, np.where(mask, round(255 * score), 0).astype(np.uint8), 127.5 * score)
 
 
 def wall(seed: int, *, height: int = 400, width: int = 400) -> Photo:
@@ -55,6 +55,26 @@ def wandering(photo: Photo, degrees: float, *, width: float = 4.0, length: int =
     share = cv2.resize(layer, (breadth, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     photo[:] = (photo * (1 - 0.7 * share[..., None])).astype(np.uint8)
     return np.asarray(share > 0.5)
+
+
+def winding(
+    width: float, degrees: float, *, more: float, to_width: float | None = None, size: int = 420, length: float = 300
+) -> tuple[Photo, Mask, float]:
+    """A photograph of a crack of known width that winds by 5 pixels around a line, a mask that is wider than it by
+    ``more`` on each side, and its length. ``to_width``: how wide it is at its other end.
+    """
+    y, x = np.mgrid[:size, :size].astype(np.float64) - size / 2 - 0.3
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    along, across = x * cos - y * sin, x * sin + y * cos
+    away = np.abs(across - 5 * np.sin(along / 30)) / np.hypot(1, 5 / 30 * np.cos(along / 30))
+    wide = width + ((to_width or width) - width) * (along / length + 0.5)
+    cover = np.clip(wide / 2 - away + 0.5, 0, 1) * np.clip(length / 2 - np.abs(along) + 0.5, 0, 1)
+    dark = wall(round(degrees), height=size, width=size) * (1 - 0.6 * cover[..., None])
+    noise = np.random.default_rng(round(degrees)).normal(0, 3, dark.shape)
+    photo = np.clip(cv2.GaussianBlur(dark, (0, 0), 0.7) + noise, 0, 255).astype(np.uint8)
+    t = np.linspace(-length / 2, length / 2, 4000)
+    total = float(np.hypot(np.diff(t), np.diff(5 * np.sin(t / 30))).sum())
+    return photo, np.asarray((away <= wide / 2 + more) & (np.abs(along) <= length / 2)), total
 
 
 def encoded(pixels: Any, kind: str = "PNG", **options: Any) -> bytes:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from buhin import errors
 from buhin.config import ImageSettings
@@ -19,6 +18,7 @@ from buhin.image_inspect.v1 import image_inspect_pb2, image_inspect_pb2_grpc
 from buhin.status import decode_call
 from services.image_inspect.__main__ import application
 from services.image_inspect.engine import Detection, Mask, Photo
+from services.image_inspect.scale import marker
 from tests.support import ANY_PORT, serving
 from tests.unit.image_inspect.drawings import bar, detection, encoded, wall
 
@@ -169,14 +169,97 @@ async def test_a_cut_photograph_is_refused_before_the_engine() -> None:
     assert engine.seen == []
 
 
-async def test_the_stream_is_not_there_yet() -> None:
-    async def photos() -> AsyncIterator[image_inspect_pb2.StreamInspectRequest]:
-        yield image_inspect_pb2.StreamInspectRequest()
+async def test_without_a_crack_the_answer_is_empty_and_sound() -> None:
+    answer = await inspect(FakeEngine(MASK & False), ground_sampling_distance_mm=0.3)
+    assert (len(answer.cracks), answer.summary.crack_count, answer.summary.total_length_mm) == (0, 0, 0)
+    assert not answer.summary.HasField("max_width_mm")
+    assert list(answer.summary.orientation_lengths_px) == [0] * 12
 
-    running = dataclasses.replace(application(ImageSettings(**ANY_PORT)), load=FakeEngine)
-    async with serving(running) as channel:
-        stub: Any = image_inspect_pb2_grpc.ImageInspectServiceStub(channel)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async for _ in stub.StreamInspect(photos()):
-                raise AssertionError("an answer came")
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+async def test_a_crack_is_told_in_full() -> None:
+    answer = await inspect(FakeEngine(), ground_sampling_distance_mm=0.1, include_width_profiles=True)
+    crack = answer.cracks[0]
+    assert crack.min_confidence == pytest.approx(0.9, abs=0.01)
+    assert len(crack.outline.points) >= 4
+    assert (len(crack.width_profiles), len(crack.branches)) == (1, 1)
+    assert crack.width_profiles[0].distances_px[-1] == pytest.approx(crack.length_px, abs=0.1)
+    assert max(crack.width_profiles[0].widths_px) == pytest.approx(5, abs=0.6)
+    assert crack.mean_width_uncertainty_mm == pytest.approx(np.hypot(0.02 * crack.mean_width_mm, 0.025), rel=0.01)
+    assert answer.summary.density_m_per_m2 == pytest.approx(1000 * answer.summary.total_length_mm / (40 * 40), rel=0.01)
+    assert sum(answer.summary.orientation_lengths_px) == pytest.approx(answer.summary.total_length_px, rel=0.05)
+    without = await inspect(FakeEngine())
+    assert not without.cracks[0].width_profiles
+
+
+@pytest.mark.parametrize(
+    ("rules", "gsd", "classes", "borderline"),
+    [
+        ("", 0.25, ["wide", "moderate"], 0),
+        ("bridge_rc", 0.04, ["medium", "small"], 1),
+        ("sewer_pipe", 2, ["a", "a"], 0),
+    ],
+)
+async def test_severity_is_judged_by_the_rules_asked_for(
+    rules: str, gsd: float, classes: list[str], borderline: int
+) -> None:
+    answer = await inspect(FakeEngine(), ground_sampling_distance_mm=gsd, severity_rules=rules)
+    assert [crack.severity_judgement.class_id for crack in answer.cracks] == classes
+    assert answer.severity_rules.rules_id == (rules or "general")
+    codes = [reason.code for reason in answer.review.reasons]
+    assert codes.count("SEVERITY_BORDERLINE") >= borderline
+
+
+async def test_unknown_rules_are_refused_with_those_that_there_are() -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await inspect(FakeEngine(), severity_rules="mine")
+    found = decode_call(caught.value)
+    assert (type(found), found.field) == (errors.InvalidValueError, "config.severity_rules")
+    assert "bridge_rc" in found.message
+
+
+async def test_the_scale_comes_from_the_lens_or_from_a_marker() -> None:
+    by_lens = await inspect(FakeEngine(), LENS, distance_m=2)
+    assert by_lens.scale.source == image_inspect_pb2.SCALE_SOURCE_EXIF
+    assert by_lens.scale.ground_sampling_distance_mm == pytest.approx(2000 * 43.267 / np.hypot(400, 400) / 50, rel=0.01)
+    assert by_lens.cracks[0].HasField("length_mm")
+    photo = wall(1)
+    printed = marker(3, 100)
+    photo[200:350, 20:170] = printed[..., None]
+    marked = await inspect(FakeEngine(), encoded(photo), marker_size_mm=50)
+    assert marked.scale.source == image_inspect_pb2.SCALE_SOURCE_MARKER
+    assert marked.ground_sampling_distance_mm == pytest.approx(0.5, rel=0.02)
+    missing = await inspect(FakeEngine(), marker_size_mm=50)
+    assert [reason.code for reason in missing.review.reasons] == ["MARKER_NOT_FOUND"]
+
+
+async def test_a_scale_too_coarse_for_the_width_asked_for_is_told() -> None:
+    answer = await inspect(FakeEngine(), ground_sampling_distance_mm=0.3, min_width_mm=0.2)
+    assert "SCALE_TOO_COARSE" in [reason.code for reason in answer.review.reasons]
+
+
+async def test_a_position_is_told_only_when_it_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    answer = await inspect(FakeEngine(), LENS, include_position=True)
+    assert answer.position.latitude_degrees == pytest.approx(35.5)
+    assert answer.position.heading_degrees == pytest.approx(90)
+    without = await inspect(FakeEngine(), LENS)
+    assert not without.HasField("position")
+    assert "35.5" not in str(without)
+
+
+def _lens() -> bytes:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 50
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update(
+        {
+            ExifTags.GPS.GPSLatitudeRef: "N",
+            ExifTags.GPS.GPSLatitude: (35.0, 30.0, 0.0),
+            ExifTags.GPS.GPSLongitudeRef: "E",
+            ExifTags.GPS.GPSLongitude: (139.0, 30.0, 0.0),
+            ExifTags.GPS.GPSImgDirection: 90.0,
+            ExifTags.GPS.GPSImgDirectionRef: "T",
+        }
+    )
+    return encoded(wall(1), "JPEG", exif=exif, quality=95)
+
+
+LENS = _lens()

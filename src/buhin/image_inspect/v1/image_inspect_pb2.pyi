@@ -21,6 +21,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ScaleSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScaleSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScaleSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCALE_SOURCE_UNSPECIFIED: _ScaleSource.ValueType  # 0
+    """Not known."""
+    SCALE_SOURCE_REQUEST: _ScaleSource.ValueType  # 1
+    """The request."""
+    SCALE_SOURCE_MARKER: _ScaleSource.ValueType  # 2
+    """A marker of known size in the photograph."""
+    SCALE_SOURCE_EXIF: _ScaleSource.ValueType  # 3
+    """The focal length and a distance: of the request, of the EXIF data or of the flight."""
+
+class ScaleSource(_ScaleSource, metaclass=_ScaleSourceEnumTypeWrapper):
+    """Where a scale came from."""
+
+SCALE_SOURCE_UNSPECIFIED: ScaleSource.ValueType  # 0
+"""Not known."""
+SCALE_SOURCE_REQUEST: ScaleSource.ValueType  # 1
+"""The request."""
+SCALE_SOURCE_MARKER: ScaleSource.ValueType  # 2
+"""A marker of known size in the photograph."""
+SCALE_SOURCE_EXIF: ScaleSource.ValueType  # 3
+"""The focal length and a distance: of the request, of the EXIF data or of the flight."""
+Global___ScaleSource: _TypeAlias = ScaleSource  # noqa: Y015
+
 class _Severity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -30,24 +58,62 @@ class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Severity.Val
     SEVERITY_UNSPECIFIED: _Severity.ValueType  # 0
     """Not judged: the scale is not known."""
     SEVERITY_HAIRLINE: _Severity.ValueType  # 1
-    """Mean width below 0.2 mm."""
+    """The narrowest class."""
     SEVERITY_MODERATE: _Severity.ValueType  # 2
-    """Mean width from 0.2 mm to below 1 mm."""
+    """Between the two."""
     SEVERITY_WIDE: _Severity.ValueType  # 3
-    """Mean width of 1 mm or more."""
+    """The widest class."""
 
 class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
-    """Severity of a crack. Categories for the order of work, not a judgement of safety: that is the inspector's."""
+    """Severity of a crack. Categories for the order of work, not a judgement of safety: that is the inspector's. The rule
+    set says which widths are which.
+    """
 
 SEVERITY_UNSPECIFIED: Severity.ValueType  # 0
 """Not judged: the scale is not known."""
 SEVERITY_HAIRLINE: Severity.ValueType  # 1
-"""Mean width below 0.2 mm."""
+"""The narrowest class."""
 SEVERITY_MODERATE: Severity.ValueType  # 2
-"""Mean width from 0.2 mm to below 1 mm."""
+"""Between the two."""
 SEVERITY_WIDE: Severity.ValueType  # 3
-"""Mean width of 1 mm or more."""
+"""The widest class."""
 Global___Severity: _TypeAlias = Severity  # noqa: Y015
+
+class _ChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANGE_KIND_UNSPECIFIED: _ChangeKind.ValueType  # 0
+    """Not judged."""
+    CHANGE_KIND_NEW: _ChangeKind.ValueType  # 1
+    """It was not there."""
+    CHANGE_KIND_GROWN: _ChangeKind.ValueType  # 2
+    """It is longer or wider."""
+    CHANGE_KIND_UNCHANGED: _ChangeKind.ValueType  # 3
+    """It is as it was, within what can be measured."""
+    CHANGE_KIND_NOT_FOUND: _ChangeKind.ValueType  # 4
+    """It was there and is not found again: repaired, hidden or missed."""
+    CHANGE_KIND_OUT_OF_VIEW: _ChangeKind.ValueType  # 5
+    """The other photograph does not show its place."""
+
+class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
+    """What happened to a crack between two photographs."""
+
+CHANGE_KIND_UNSPECIFIED: ChangeKind.ValueType  # 0
+"""Not judged."""
+CHANGE_KIND_NEW: ChangeKind.ValueType  # 1
+"""It was not there."""
+CHANGE_KIND_GROWN: ChangeKind.ValueType  # 2
+"""It is longer or wider."""
+CHANGE_KIND_UNCHANGED: ChangeKind.ValueType  # 3
+"""It is as it was, within what can be measured."""
+CHANGE_KIND_NOT_FOUND: ChangeKind.ValueType  # 4
+"""It was there and is not found again: repaired, hidden or missed."""
+CHANGE_KIND_OUT_OF_VIEW: ChangeKind.ValueType  # 5
+"""The other photograph does not show its place."""
+Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
 
 @_typing.final
 class InspectRequest(_message.Message):
@@ -87,6 +153,13 @@ class InspectConfig(_message.Message):
     INCLUDE_MASK_FIELD_NUMBER: _builtins.int
     INCLUDE_OVERLAY_FIELD_NUMBER: _builtins.int
     MIN_LENGTH_PX_FIELD_NUMBER: _builtins.int
+    GROUND_SAMPLING_DISTANCE_UNCERTAINTY_FIELD_NUMBER: _builtins.int
+    MARKER_SIZE_MM_FIELD_NUMBER: _builtins.int
+    DISTANCE_M_FIELD_NUMBER: _builtins.int
+    MIN_WIDTH_MM_FIELD_NUMBER: _builtins.int
+    SEVERITY_RULES_FIELD_NUMBER: _builtins.int
+    INCLUDE_POSITION_FIELD_NUMBER: _builtins.int
+    INCLUDE_WIDTH_PROFILES_FIELD_NUMBER: _builtins.int
     ground_sampling_distance_mm: _builtins.float
     """Ground sampling distance: millimetres on the surface a pixel, 0.001 to 1000. Unset: no millimetres are given."""
     include_mask: _builtins.bool
@@ -95,6 +168,26 @@ class InspectConfig(_message.Message):
     """Return the photograph with the cracks drawn on it as a PNG."""
     min_length_px: _builtins.float
     """Cracks shorter than this are left out, in pixels, 0 to 100000. Default 40."""
+    ground_sampling_distance_uncertainty: _builtins.float
+    """Uncertainty of the ground sampling distance as a share of it, 0 to 0.5. Default 0.02."""
+    marker_size_mm: _builtins.float
+    """Side of the square ArUco markers (dictionary 4x4_50) in the photograph in millimetres, 1 to 10000. The scale is
+    taken from them unless a ground sampling distance is given. Unset: no markers are looked for.
+    """
+    distance_m: _builtins.float
+    """Distance from the camera to the surface in metres, 0.05 to 1000. With the focal length of the EXIF data it gives a
+    scale. Unset: the distance or the altitude of the EXIF data, if there is one.
+    """
+    min_width_mm: _builtins.float
+    """The narrowest crack that has to be seen in millimetres, 0.001 to 1000. A photograph whose scale is too coarse for
+    it is marked for review.
+    """
+    severity_rules: _builtins.str
+    """Rule set of severity. Those of the service are listed in the error for an unknown one. Default `general`."""
+    include_position: _builtins.bool
+    """Return the position and the heading of the camera from the EXIF data. Otherwise they are not read."""
+    include_width_profiles: _builtins.bool
+    """Return the width profile of each branch."""
     def __init__(
         self,
         *,
@@ -102,19 +195,42 @@ class InspectConfig(_message.Message):
         include_mask: _builtins.bool = ...,
         include_overlay: _builtins.bool = ...,
         min_length_px: _builtins.float | None = ...,
+        ground_sampling_distance_uncertainty: _builtins.float | None = ...,
+        marker_size_mm: _builtins.float | None = ...,
+        distance_m: _builtins.float | None = ...,
+        min_width_mm: _builtins.float | None = ...,
+        severity_rules: _builtins.str = ...,
+        include_position: _builtins.bool = ...,
+        include_width_profiles: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "_min_length_px", b"_min_length_px", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "min_length_px", b"min_length_px"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_distance_m", b"_distance_m", "_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "_ground_sampling_distance_uncertainty", b"_ground_sampling_distance_uncertainty", "_marker_size_mm", b"_marker_size_mm", "_min_length_px", b"_min_length_px", "_min_width_mm", b"_min_width_mm", "distance_m", b"distance_m", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "ground_sampling_distance_uncertainty", b"ground_sampling_distance_uncertainty", "marker_size_mm", b"marker_size_mm", "min_length_px", b"min_length_px", "min_width_mm", b"min_width_mm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "_min_length_px", b"_min_length_px", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "include_mask", b"include_mask", "include_overlay", b"include_overlay", "min_length_px", b"min_length_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_distance_m", b"_distance_m", "_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "_ground_sampling_distance_uncertainty", b"_ground_sampling_distance_uncertainty", "_marker_size_mm", b"_marker_size_mm", "_min_length_px", b"_min_length_px", "_min_width_mm", b"_min_width_mm", "distance_m", b"distance_m", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "ground_sampling_distance_uncertainty", b"ground_sampling_distance_uncertainty", "include_mask", b"include_mask", "include_overlay", b"include_overlay", "include_position", b"include_position", "include_width_profiles", b"include_width_profiles", "marker_size_mm", b"marker_size_mm", "min_length_px", b"min_length_px", "min_width_mm", b"min_width_mm", "severity_rules", b"severity_rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__distance_m: _TypeAlias = _typing.Literal["distance_m"]  # noqa: Y015
+    _WhichOneofArgType__distance_m: _TypeAlias = _typing.Literal["_distance_m", b"_distance_m"]  # noqa: Y015
     _WhichOneofReturnType__ground_sampling_distance_mm: _TypeAlias = _typing.Literal["ground_sampling_distance_mm"]  # noqa: Y015
     _WhichOneofArgType__ground_sampling_distance_mm: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm"]  # noqa: Y015
+    _WhichOneofReturnType__ground_sampling_distance_uncertainty: _TypeAlias = _typing.Literal["ground_sampling_distance_uncertainty"]  # noqa: Y015
+    _WhichOneofArgType__ground_sampling_distance_uncertainty: _TypeAlias = _typing.Literal["_ground_sampling_distance_uncertainty", b"_ground_sampling_distance_uncertainty"]  # noqa: Y015
+    _WhichOneofReturnType__marker_size_mm: _TypeAlias = _typing.Literal["marker_size_mm"]  # noqa: Y015
+    _WhichOneofArgType__marker_size_mm: _TypeAlias = _typing.Literal["_marker_size_mm", b"_marker_size_mm"]  # noqa: Y015
     _WhichOneofReturnType__min_length_px: _TypeAlias = _typing.Literal["min_length_px"]  # noqa: Y015
     _WhichOneofArgType__min_length_px: _TypeAlias = _typing.Literal["_min_length_px", b"_min_length_px"]  # noqa: Y015
+    _WhichOneofReturnType__min_width_mm: _TypeAlias = _typing.Literal["min_width_mm"]  # noqa: Y015
+    _WhichOneofArgType__min_width_mm: _TypeAlias = _typing.Literal["_min_width_mm", b"_min_width_mm"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distance_m) -> _WhichOneofReturnType__distance_m | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ground_sampling_distance_mm) -> _WhichOneofReturnType__ground_sampling_distance_mm | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ground_sampling_distance_uncertainty) -> _WhichOneofReturnType__ground_sampling_distance_uncertainty | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__marker_size_mm) -> _WhichOneofReturnType__marker_size_mm | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_length_px) -> _WhichOneofReturnType__min_length_px | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_width_mm) -> _WhichOneofReturnType__min_width_mm | None: ...
 
 Global___InspectConfig: _TypeAlias = InspectConfig  # noqa: Y015
 
@@ -136,6 +252,9 @@ class InspectResponse(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    SCALE_FIELD_NUMBER: _builtins.int
+    SEVERITY_RULES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Width of the photograph."""
     height_px: _builtins.int
@@ -166,6 +285,18 @@ class InspectResponse(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Warning]:
         """What the caller should know about how the request was read."""
 
+    @_builtins.property
+    def scale(self) -> Global___Scale:
+        """Where the ground sampling distance came from and how sure it is; unset when none is known."""
+
+    @_builtins.property
+    def severity_rules(self) -> Global___SeverityRules:
+        """The rules by which severity was judged."""
+
+    @_builtins.property
+    def position(self) -> Global___Position:
+        """Position of the camera, when asked for and known."""
+
     def __init__(
         self,
         *,
@@ -179,16 +310,128 @@ class InspectResponse(_message.Message):
         provenance: _common_pb2.Provenance | None = ...,
         review: _common_pb2.Review | None = ...,
         warnings: _abc.Iterable[_common_pb2.Warning] | None = ...,
+        scale: Global___Scale | None = ...,
+        severity_rules: Global___SeverityRules | None = ...,
+        position: Global___Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "provenance", b"provenance", "review", b"review", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "position", b"position", "provenance", b"provenance", "review", b"review", "scale", b"scale", "severity_rules", b"severity_rules", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "cracks", b"cracks", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "height_px", b"height_px", "mask_png", b"mask_png", "overlay_png", b"overlay_png", "provenance", b"provenance", "review", b"review", "summary", b"summary", "warnings", b"warnings", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm", "cracks", b"cracks", "ground_sampling_distance_mm", b"ground_sampling_distance_mm", "height_px", b"height_px", "mask_png", b"mask_png", "overlay_png", b"overlay_png", "position", b"position", "provenance", b"provenance", "review", b"review", "scale", b"scale", "severity_rules", b"severity_rules", "summary", b"summary", "warnings", b"warnings", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ground_sampling_distance_mm: _TypeAlias = _typing.Literal["ground_sampling_distance_mm"]  # noqa: Y015
     _WhichOneofArgType__ground_sampling_distance_mm: _TypeAlias = _typing.Literal["_ground_sampling_distance_mm", b"_ground_sampling_distance_mm"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ground_sampling_distance_mm) -> _WhichOneofReturnType__ground_sampling_distance_mm | None: ...
 
 Global___InspectResponse: _TypeAlias = InspectResponse  # noqa: Y015
+
+@_typing.final
+class Scale(_message.Message):
+    """How large the pixels are on the surface."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    GROUND_SAMPLING_DISTANCE_MM_FIELD_NUMBER: _builtins.int
+    RELATIVE_UNCERTAINTY_FIELD_NUMBER: _builtins.int
+    source: Global___ScaleSource.ValueType
+    """Where it came from."""
+    ground_sampling_distance_mm: _builtins.float
+    """Millimetres on the surface a pixel."""
+    relative_uncertainty: _builtins.float
+    """Standard uncertainty as a share of it."""
+    def __init__(
+        self,
+        *,
+        source: Global___ScaleSource.ValueType = ...,
+        ground_sampling_distance_mm: _builtins.float = ...,
+        relative_uncertainty: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ground_sampling_distance_mm", b"ground_sampling_distance_mm", "relative_uncertainty", b"relative_uncertainty", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Scale: _TypeAlias = Scale  # noqa: Y015
+
+@_typing.final
+class SeverityRules(_message.Message):
+    """A named set of rules of severity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    rules_id: _builtins.str
+    """Its identifier."""
+    source: _builtins.str
+    """The standard or manual that it follows."""
+    @_builtins.property
+    def title(self) -> _common_pb2.LocalizedText:
+        """What it is called."""
+
+    @_builtins.property
+    def note(self) -> _common_pb2.LocalizedText:
+        """What else that looks at and these rules do not."""
+
+    def __init__(
+        self,
+        *,
+        rules_id: _builtins.str = ...,
+        title: _common_pb2.LocalizedText | None = ...,
+        source: _builtins.str = ...,
+        note: _common_pb2.LocalizedText | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "rules_id", b"rules_id", "source", b"source", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeverityRules: _TypeAlias = SeverityRules  # noqa: Y015
+
+@_typing.final
+class Position(_message.Message):
+    """Where a camera stood. From the EXIF data, WGS 84."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LATITUDE_DEGREES_FIELD_NUMBER: _builtins.int
+    LONGITUDE_DEGREES_FIELD_NUMBER: _builtins.int
+    ALTITUDE_M_FIELD_NUMBER: _builtins.int
+    HEADING_DEGREES_FIELD_NUMBER: _builtins.int
+    latitude_degrees: _builtins.float
+    """Latitude in degrees, north positive."""
+    longitude_degrees: _builtins.float
+    """Longitude in degrees, east positive."""
+    altitude_m: _builtins.float
+    """Altitude in metres, as the camera wrote it."""
+    heading_degrees: _builtins.float
+    """Direction that the top of the photograph points to, in degrees clockwise from north, 0 to below 360."""
+    def __init__(
+        self,
+        *,
+        latitude_degrees: _builtins.float = ...,
+        longitude_degrees: _builtins.float = ...,
+        altitude_m: _builtins.float | None = ...,
+        heading_degrees: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m", "_heading_degrees", b"_heading_degrees", "altitude_m", b"altitude_m", "heading_degrees", b"heading_degrees"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m", "_heading_degrees", b"_heading_degrees", "altitude_m", b"altitude_m", "heading_degrees", b"heading_degrees", "latitude_degrees", b"latitude_degrees", "longitude_degrees", b"longitude_degrees"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__altitude_m: _TypeAlias = _typing.Literal["altitude_m"]  # noqa: Y015
+    _WhichOneofArgType__altitude_m: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m"]  # noqa: Y015
+    _WhichOneofReturnType__heading_degrees: _TypeAlias = _typing.Literal["heading_degrees"]  # noqa: Y015
+    _WhichOneofArgType__heading_degrees: _TypeAlias = _typing.Literal["_heading_degrees", b"_heading_degrees"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__altitude_m) -> _WhichOneofReturnType__altitude_m | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__heading_degrees) -> _WhichOneofReturnType__heading_degrees | None: ...
+
+Global___Position: _TypeAlias = Position  # noqa: Y015
 
 @_typing.final
 class Crack(_message.Message):
@@ -210,6 +453,12 @@ class Crack(_message.Message):
     BOUNDING_BOX_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
+    SEVERITY_JUDGEMENT_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
+    MIN_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    MEAN_WIDTH_UNCERTAINTY_MM_FIELD_NUMBER: _builtins.int
+    MAX_WIDTH_UNCERTAINTY_MM_FIELD_NUMBER: _builtins.int
+    WIDTH_PROFILES_FIELD_NUMBER: _builtins.int
     crack_id: _builtins.str
     """Identifier within the response, for example `C1`."""
     length_px: _builtins.float
@@ -234,6 +483,12 @@ class Crack(_message.Message):
     """How sure the engine is that it is a crack, 0 to 1."""
     severity: Global___Severity.ValueType
     """Severity by rules of width and length, never by the model alone."""
+    min_confidence: _builtins.float
+    """The least confidence along the centre line, 0 to 1."""
+    mean_width_uncertainty_mm: _builtins.float
+    """Standard uncertainty of the mean width in millimetres."""
+    max_width_uncertainty_mm: _builtins.float
+    """Standard uncertainty of the greatest width in millimetres."""
     @_builtins.property
     def branches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Polyline]:
         """Its branches along the centre line, longest first."""
@@ -241,6 +496,18 @@ class Crack(_message.Message):
     @_builtins.property
     def bounding_box(self) -> Global___BoundingBox:
         """Smallest upright rectangle around it."""
+
+    @_builtins.property
+    def severity_judgement(self) -> Global___SeverityJudgement:
+        """Why it has that severity; unset when the scale is not known."""
+
+    @_builtins.property
+    def outline(self) -> Global___Polyline:
+        """Smallest convex polygon around it."""
+
+    @_builtins.property
+    def width_profiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___WidthProfile]:
+        """The width along each branch, in the order of `branches`, when asked for."""
 
     def __init__(
         self,
@@ -259,10 +526,16 @@ class Crack(_message.Message):
         bounding_box: Global___BoundingBox | None = ...,
         confidence: _builtins.float = ...,
         severity: Global___Severity.ValueType = ...,
+        severity_judgement: Global___SeverityJudgement | None = ...,
+        outline: Global___Polyline | None = ...,
+        min_confidence: _builtins.float = ...,
+        mean_width_uncertainty_mm: _builtins.float | None = ...,
+        max_width_uncertainty_mm: _builtins.float | None = ...,
+        width_profiles: _abc.Iterable[Global___WidthProfile] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_max_width_mm", b"_max_width_mm", "_mean_width_mm", b"_mean_width_mm", "area_mm2", b"area_mm2", "bounding_box", b"bounding_box", "length_mm", b"length_mm", "max_width_mm", b"max_width_mm", "mean_width_mm", b"mean_width_mm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_max_width_mm", b"_max_width_mm", "_max_width_uncertainty_mm", b"_max_width_uncertainty_mm", "_mean_width_mm", b"_mean_width_mm", "_mean_width_uncertainty_mm", b"_mean_width_uncertainty_mm", "area_mm2", b"area_mm2", "bounding_box", b"bounding_box", "length_mm", b"length_mm", "max_width_mm", b"max_width_mm", "max_width_uncertainty_mm", b"max_width_uncertainty_mm", "mean_width_mm", b"mean_width_mm", "mean_width_uncertainty_mm", b"mean_width_uncertainty_mm", "outline", b"outline", "severity_judgement", b"severity_judgement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_max_width_mm", b"_max_width_mm", "_mean_width_mm", b"_mean_width_mm", "area_mm2", b"area_mm2", "area_px", b"area_px", "bounding_box", b"bounding_box", "branches", b"branches", "confidence", b"confidence", "crack_id", b"crack_id", "length_mm", b"length_mm", "length_px", b"length_px", "max_width_mm", b"max_width_mm", "max_width_px", b"max_width_px", "mean_width_mm", b"mean_width_mm", "mean_width_px", b"mean_width_px", "orientation_degrees", b"orientation_degrees", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_max_width_mm", b"_max_width_mm", "_max_width_uncertainty_mm", b"_max_width_uncertainty_mm", "_mean_width_mm", b"_mean_width_mm", "_mean_width_uncertainty_mm", b"_mean_width_uncertainty_mm", "area_mm2", b"area_mm2", "area_px", b"area_px", "bounding_box", b"bounding_box", "branches", b"branches", "confidence", b"confidence", "crack_id", b"crack_id", "length_mm", b"length_mm", "length_px", b"length_px", "max_width_mm", b"max_width_mm", "max_width_px", b"max_width_px", "max_width_uncertainty_mm", b"max_width_uncertainty_mm", "mean_width_mm", b"mean_width_mm", "mean_width_px", b"mean_width_px", "mean_width_uncertainty_mm", b"mean_width_uncertainty_mm", "min_confidence", b"min_confidence", "orientation_degrees", b"orientation_degrees", "outline", b"outline", "severity", b"severity", "severity_judgement", b"severity_judgement", "width_profiles", b"width_profiles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__area_mm2: _TypeAlias = _typing.Literal["area_mm2"]  # noqa: Y015
     _WhichOneofArgType__area_mm2: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2"]  # noqa: Y015
@@ -270,8 +543,12 @@ class Crack(_message.Message):
     _WhichOneofArgType__length_mm: _TypeAlias = _typing.Literal["_length_mm", b"_length_mm"]  # noqa: Y015
     _WhichOneofReturnType__max_width_mm: _TypeAlias = _typing.Literal["max_width_mm"]  # noqa: Y015
     _WhichOneofArgType__max_width_mm: _TypeAlias = _typing.Literal["_max_width_mm", b"_max_width_mm"]  # noqa: Y015
+    _WhichOneofReturnType__max_width_uncertainty_mm: _TypeAlias = _typing.Literal["max_width_uncertainty_mm"]  # noqa: Y015
+    _WhichOneofArgType__max_width_uncertainty_mm: _TypeAlias = _typing.Literal["_max_width_uncertainty_mm", b"_max_width_uncertainty_mm"]  # noqa: Y015
     _WhichOneofReturnType__mean_width_mm: _TypeAlias = _typing.Literal["mean_width_mm"]  # noqa: Y015
     _WhichOneofArgType__mean_width_mm: _TypeAlias = _typing.Literal["_mean_width_mm", b"_mean_width_mm"]  # noqa: Y015
+    _WhichOneofReturnType__mean_width_uncertainty_mm: _TypeAlias = _typing.Literal["mean_width_uncertainty_mm"]  # noqa: Y015
+    _WhichOneofArgType__mean_width_uncertainty_mm: _TypeAlias = _typing.Literal["_mean_width_uncertainty_mm", b"_mean_width_uncertainty_mm"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__area_mm2) -> _WhichOneofReturnType__area_mm2 | None: ...
     @_typing.overload
@@ -279,9 +556,81 @@ class Crack(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_width_mm) -> _WhichOneofReturnType__max_width_mm | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_width_uncertainty_mm) -> _WhichOneofReturnType__max_width_uncertainty_mm | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_width_mm) -> _WhichOneofReturnType__mean_width_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_width_uncertainty_mm) -> _WhichOneofReturnType__mean_width_uncertainty_mm | None: ...
 
 Global___Crack: _TypeAlias = Crack  # noqa: Y015
+
+@_typing.final
+class WidthProfile(_message.Message):
+    """The width of a branch at steps along its centre line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISTANCES_PX_FIELD_NUMBER: _builtins.int
+    WIDTHS_PX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def distances_px(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Distance from its first point along the centre line."""
+
+    @_builtins.property
+    def widths_px(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Width there. 0 where it cannot be measured: at a junction."""
+
+    def __init__(
+        self,
+        *,
+        distances_px: _abc.Iterable[_builtins.float] | None = ...,
+        widths_px: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distances_px", b"distances_px", "widths_px", b"widths_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WidthProfile: _TypeAlias = WidthProfile  # noqa: Y015
+
+@_typing.final
+class SeverityJudgement(_message.Message):
+    """A severity and the rule that gave it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    BORDERLINE_FIELD_NUMBER: _builtins.int
+    class_id: _builtins.str
+    """Identifier of the class in the rule set, for example `b`."""
+    borderline: _builtins.bool
+    """The uncertainty of the width reaches another class."""
+    @_builtins.property
+    def label(self) -> _common_pb2.LocalizedText:
+        """What the class is called."""
+
+    @_builtins.property
+    def reason(self) -> _common_pb2.LocalizedText:
+        """The rule with the figures that it was applied to."""
+
+    def __init__(
+        self,
+        *,
+        class_id: _builtins.str = ...,
+        label: _common_pb2.LocalizedText | None = ...,
+        reason: _common_pb2.LocalizedText | None = ...,
+        borderline: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borderline", b"borderline", "class_id", b"class_id", "label", b"label", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeverityJudgement: _TypeAlias = SeverityJudgement  # noqa: Y015
 
 @_typing.final
 class Polyline(_message.Message):
@@ -378,6 +727,10 @@ class CrackSummary(_message.Message):
     AREA_RATIO_FIELD_NUMBER: _builtins.int
     TOTAL_LENGTH_MM_FIELD_NUMBER: _builtins.int
     MAX_WIDTH_MM_FIELD_NUMBER: _builtins.int
+    DENSITY_PER_PX_FIELD_NUMBER: _builtins.int
+    DENSITY_M_PER_M2_FIELD_NUMBER: _builtins.int
+    INTERSECTION_COUNT_FIELD_NUMBER: _builtins.int
+    ORIENTATION_LENGTHS_PX_FIELD_NUMBER: _builtins.int
     crack_count: _builtins.int
     """Number of cracks."""
     total_length_px: _builtins.float
@@ -388,6 +741,16 @@ class CrackSummary(_message.Message):
     """Length of all cracks together in millimetres, when a ground sampling distance is known."""
     max_width_mm: _builtins.float
     """Greatest width of all in millimetres, when a ground sampling distance is known."""
+    density_per_px: _builtins.float
+    """Length a square pixel: all lengths together over the area of the photograph."""
+    density_m_per_m2: _builtins.float
+    """Length in metres a square metre of surface, when a ground sampling distance is known."""
+    intersection_count: _builtins.int
+    """Number of places where branches meet."""
+    @_builtins.property
+    def orientation_lengths_px(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Length in pixels by direction, in 12 bins of 15 degrees counter-clockwise from the horizontal."""
+
     def __init__(
         self,
         *,
@@ -396,15 +759,23 @@ class CrackSummary(_message.Message):
         area_ratio: _builtins.float = ...,
         total_length_mm: _builtins.float | None = ...,
         max_width_mm: _builtins.float | None = ...,
+        density_per_px: _builtins.float = ...,
+        density_m_per_m2: _builtins.float | None = ...,
+        intersection_count: _builtins.int = ...,
+        orientation_lengths_px: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_width_mm", b"_max_width_mm", "_total_length_mm", b"_total_length_mm", "max_width_mm", b"max_width_mm", "total_length_mm", b"total_length_mm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_density_m_per_m2", b"_density_m_per_m2", "_max_width_mm", b"_max_width_mm", "_total_length_mm", b"_total_length_mm", "density_m_per_m2", b"density_m_per_m2", "max_width_mm", b"max_width_mm", "total_length_mm", b"total_length_mm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_width_mm", b"_max_width_mm", "_total_length_mm", b"_total_length_mm", "area_ratio", b"area_ratio", "crack_count", b"crack_count", "max_width_mm", b"max_width_mm", "total_length_mm", b"total_length_mm", "total_length_px", b"total_length_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_density_m_per_m2", b"_density_m_per_m2", "_max_width_mm", b"_max_width_mm", "_total_length_mm", b"_total_length_mm", "area_ratio", b"area_ratio", "crack_count", b"crack_count", "density_m_per_m2", b"density_m_per_m2", "density_per_px", b"density_per_px", "intersection_count", b"intersection_count", "max_width_mm", b"max_width_mm", "orientation_lengths_px", b"orientation_lengths_px", "total_length_mm", b"total_length_mm", "total_length_px", b"total_length_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__density_m_per_m2: _TypeAlias = _typing.Literal["density_m_per_m2"]  # noqa: Y015
+    _WhichOneofArgType__density_m_per_m2: _TypeAlias = _typing.Literal["_density_m_per_m2", b"_density_m_per_m2"]  # noqa: Y015
     _WhichOneofReturnType__max_width_mm: _TypeAlias = _typing.Literal["max_width_mm"]  # noqa: Y015
     _WhichOneofArgType__max_width_mm: _TypeAlias = _typing.Literal["_max_width_mm", b"_max_width_mm"]  # noqa: Y015
     _WhichOneofReturnType__total_length_mm: _TypeAlias = _typing.Literal["total_length_mm"]  # noqa: Y015
     _WhichOneofArgType__total_length_mm: _TypeAlias = _typing.Literal["_total_length_mm", b"_total_length_mm"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__density_m_per_m2) -> _WhichOneofReturnType__density_m_per_m2 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_width_mm) -> _WhichOneofReturnType__max_width_mm | None: ...
     @_typing.overload
@@ -472,15 +843,22 @@ Global___Photo: _TypeAlias = Photo  # noqa: Y015
 
 @_typing.final
 class StreamInspectResponse(_message.Message):
-    """Response of StreamInspect: the findings or the fault of one photograph."""
+    """Response of StreamInspect: the findings or the fault of one photograph, and at the end the summary."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PHOTO_ID_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    FLIGHT_SUMMARY_FIELD_NUMBER: _builtins.int
+    RECEIVED_COUNT_FIELD_NUMBER: _builtins.int
+    COMPLETED_COUNT_FIELD_NUMBER: _builtins.int
     photo_id: _builtins.str
-    """The caller's identifier."""
+    """The caller's identifier; empty in the summary."""
+    received_count: _builtins.int
+    """Photographs that came so far."""
+    completed_count: _builtins.int
+    """Photographs that were answered so far, this one and the failed ones among them."""
     @_builtins.property
     def result(self) -> Global___InspectResponse:
         """The findings."""
@@ -489,19 +867,295 @@ class StreamInspectResponse(_message.Message):
     def error(self) -> _status_pb2.Status:
         """Why there are none, with the details that Inspect would have given."""
 
+    @_builtins.property
+    def flight_summary(self) -> Global___FlightSummary:
+        """The last response: all photographs together."""
+
     def __init__(
         self,
         *,
         photo_id: _builtins.str = ...,
         result: Global___InspectResponse | None = ...,
         error: _status_pb2.Status | None = ...,
+        flight_summary: Global___FlightSummary | None = ...,
+        received_count: _builtins.int = ...,
+        completed_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "flight_summary", b"flight_summary", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "photo_id", b"photo_id", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed_count", b"completed_count", "error", b"error", "flight_summary", b"flight_summary", "outcome", b"outcome", "photo_id", b"photo_id", "received_count", b"received_count", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "error"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "error", "flight_summary"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___StreamInspectResponse: _TypeAlias = StreamInspectResponse  # noqa: Y015
+
+@_typing.final
+class FlightSummary(_message.Message):
+    """All photographs of a flight."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSPECTED_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    DISTINCT_CRACK_COUNT_FIELD_NUMBER: _builtins.int
+    DISTINCT_LENGTH_PX_FIELD_NUMBER: _builtins.int
+    DISTINCT_LENGTH_MM_FIELD_NUMBER: _builtins.int
+    inspected_count: _builtins.int
+    """Photographs with findings."""
+    failed_count: _builtins.int
+    """Photographs that could not be inspected."""
+    distinct_crack_count: _builtins.int
+    """Cracks of all photographs, of each group only those of its first photograph."""
+    distinct_length_px: _builtins.float
+    """Length of these together in pixels."""
+    distinct_length_mm: _builtins.float
+    """Length of these together in millimetres, when all have a scale."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhotoGroup]:
+        """Photographs that show the same place."""
+
+    def __init__(
+        self,
+        *,
+        inspected_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        groups: _abc.Iterable[Global___PhotoGroup] | None = ...,
+        distinct_crack_count: _builtins.int = ...,
+        distinct_length_px: _builtins.float = ...,
+        distinct_length_mm: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_distinct_length_mm", b"_distinct_length_mm", "distinct_length_mm", b"distinct_length_mm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_distinct_length_mm", b"_distinct_length_mm", "distinct_crack_count", b"distinct_crack_count", "distinct_length_mm", b"distinct_length_mm", "distinct_length_px", b"distinct_length_px", "failed_count", b"failed_count", "groups", b"groups", "inspected_count", b"inspected_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__distinct_length_mm: _TypeAlias = _typing.Literal["distinct_length_mm"]  # noqa: Y015
+    _WhichOneofArgType__distinct_length_mm: _TypeAlias = _typing.Literal["_distinct_length_mm", b"_distinct_length_mm"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distinct_length_mm) -> _WhichOneofReturnType__distinct_length_mm | None: ...
+
+Global___FlightSummary: _TypeAlias = FlightSummary  # noqa: Y015
+
+@_typing.final
+class PhotoGroup(_message.Message):
+    """Photographs that show the same place for the most part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_IDS_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    overlap: _builtins.float
+    """The least share of a photograph that the first one shows too, 0 to 1."""
+    @_builtins.property
+    def photo_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their identifiers; the first stands for all."""
+
+    def __init__(
+        self,
+        *,
+        photo_ids: _abc.Iterable[_builtins.str] | None = ...,
+        overlap: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["overlap", b"overlap", "photo_ids", b"photo_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoGroup: _TypeAlias = PhotoGroup  # noqa: Y015
+
+@_typing.final
+class CompareRequest(_message.Message):
+    """Request of Compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_IMAGE_FIELD_NUMBER: _builtins.int
+    AFTER_IMAGE_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    before_image: _builtins.bytes
+    """The earlier photograph, a whole JPEG, PNG, TIFF or WebP file."""
+    after_image: _builtins.bytes
+    """The later photograph."""
+    @_builtins.property
+    def config(self) -> Global___InspectConfig:
+        """How to inspect both. A ground sampling distance is that of the later one."""
+
+    def __init__(
+        self,
+        *,
+        before_image: _builtins.bytes = ...,
+        after_image: _builtins.bytes = ...,
+        config: Global___InspectConfig | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_image", b"after_image", "before_image", b"before_image", "config", b"config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareRequest: _TypeAlias = CompareRequest  # noqa: Y015
+
+@_typing.final
+class CompareResponse(_message.Message):
+    """Response of Compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    REGISTRATION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    OVERLAY_PNG_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    overlay_png: _builtins.bytes
+    """The later photograph with the changes drawn on it as a PNG, when an overlay is asked for."""
+    @_builtins.property
+    def before(self) -> Global___InspectResponse:
+        """Findings in the earlier photograph. Its ground sampling distance is that of the later one, by the registration."""
+
+    @_builtins.property
+    def after(self) -> Global___InspectResponse:
+        """Findings in the later photograph."""
+
+    @_builtins.property
+    def registration(self) -> Global___Registration:
+        """How the earlier photograph lies upon the later one."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CrackChange]:
+        """What became of the cracks, those that need attention first: new, grown, unchanged, not found again, out of view."""
+
+    @_builtins.property
+    def provenance(self) -> _common_pb2.Provenance:
+        """Where the answer came from."""
+
+    @_builtins.property
+    def review(self) -> _common_pb2.Review:
+        """Whether a person should look, and why."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Warning]:
+        """What the caller should know about how the request was read."""
+
+    def __init__(
+        self,
+        *,
+        before: Global___InspectResponse | None = ...,
+        after: Global___InspectResponse | None = ...,
+        registration: Global___Registration | None = ...,
+        changes: _abc.Iterable[Global___CrackChange] | None = ...,
+        overlay_png: _builtins.bytes = ...,
+        provenance: _common_pb2.Provenance | None = ...,
+        review: _common_pb2.Review | None = ...,
+        warnings: _abc.Iterable[_common_pb2.Warning] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "provenance", b"provenance", "registration", b"registration", "review", b"review"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "changes", b"changes", "overlay_png", b"overlay_png", "provenance", b"provenance", "registration", b"registration", "review", b"review", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareResponse: _TypeAlias = CompareResponse  # noqa: Y015
+
+@_typing.final
+class Registration(_message.Message):
+    """How one photograph lies upon another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATRIX_FIELD_NUMBER: _builtins.int
+    INLIER_COUNT_FIELD_NUMBER: _builtins.int
+    ERROR_PX_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    inlier_count: _builtins.int
+    """Features that agree with it."""
+    error_px: _builtins.float
+    """Median distance of these from where they should be, in pixels of the later photograph."""
+    overlap: _builtins.float
+    """Share of the earlier photograph that the later one shows, 0 to 1."""
+    @_builtins.property
+    def matrix(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Homography from the earlier to the later photograph, 9 numbers row by row, in pixels."""
+
+    def __init__(
+        self,
+        *,
+        matrix: _abc.Iterable[_builtins.float] | None = ...,
+        inlier_count: _builtins.int = ...,
+        error_px: _builtins.float = ...,
+        overlap: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_px", b"error_px", "inlier_count", b"inlier_count", "matrix", b"matrix", "overlap", b"overlap"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Registration: _TypeAlias = Registration  # noqa: Y015
+
+@_typing.final
+class CrackChange(_message.Message):
+    """What became of a crack."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    BEFORE_CRACK_IDS_FIELD_NUMBER: _builtins.int
+    AFTER_CRACK_ID_FIELD_NUMBER: _builtins.int
+    LENGTH_GROWTH_PX_FIELD_NUMBER: _builtins.int
+    WIDTH_GROWTH_PX_FIELD_NUMBER: _builtins.int
+    LENGTH_GROWTH_MM_FIELD_NUMBER: _builtins.int
+    WIDTH_GROWTH_MM_FIELD_NUMBER: _builtins.int
+    kind: Global___ChangeKind.ValueType
+    """What happened."""
+    after_crack_id: _builtins.str
+    """Identifier in `after`; empty where it was not found again."""
+    length_growth_px: _builtins.float
+    """Growth in length, in pixels of the later photograph."""
+    width_growth_px: _builtins.float
+    """Growth in mean width, in pixels of the later photograph."""
+    length_growth_mm: _builtins.float
+    """Growth in length in millimetres, when a ground sampling distance is known."""
+    width_growth_mm: _builtins.float
+    """Growth in mean width in millimetres, when a ground sampling distance is known."""
+    @_builtins.property
+    def before_crack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Identifiers in `before`; more than one where cracks grew together, none where it is new."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ChangeKind.ValueType = ...,
+        before_crack_ids: _abc.Iterable[_builtins.str] | None = ...,
+        after_crack_id: _builtins.str = ...,
+        length_growth_px: _builtins.float | None = ...,
+        width_growth_px: _builtins.float | None = ...,
+        length_growth_mm: _builtins.float | None = ...,
+        width_growth_mm: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_length_growth_mm", b"_length_growth_mm", "_length_growth_px", b"_length_growth_px", "_width_growth_mm", b"_width_growth_mm", "_width_growth_px", b"_width_growth_px", "length_growth_mm", b"length_growth_mm", "length_growth_px", b"length_growth_px", "width_growth_mm", b"width_growth_mm", "width_growth_px", b"width_growth_px"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_length_growth_mm", b"_length_growth_mm", "_length_growth_px", b"_length_growth_px", "_width_growth_mm", b"_width_growth_mm", "_width_growth_px", b"_width_growth_px", "after_crack_id", b"after_crack_id", "before_crack_ids", b"before_crack_ids", "kind", b"kind", "length_growth_mm", b"length_growth_mm", "length_growth_px", b"length_growth_px", "width_growth_mm", b"width_growth_mm", "width_growth_px", b"width_growth_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__length_growth_mm: _TypeAlias = _typing.Literal["length_growth_mm"]  # noqa: Y015
+    _WhichOneofArgType__length_growth_mm: _TypeAlias = _typing.Literal["_length_growth_mm", b"_length_growth_mm"]  # noqa: Y015
+    _WhichOneofReturnType__length_growth_px: _TypeAlias = _typing.Literal["length_growth_px"]  # noqa: Y015
+    _WhichOneofArgType__length_growth_px: _TypeAlias = _typing.Literal["_length_growth_px", b"_length_growth_px"]  # noqa: Y015
+    _WhichOneofReturnType__width_growth_mm: _TypeAlias = _typing.Literal["width_growth_mm"]  # noqa: Y015
+    _WhichOneofArgType__width_growth_mm: _TypeAlias = _typing.Literal["_width_growth_mm", b"_width_growth_mm"]  # noqa: Y015
+    _WhichOneofReturnType__width_growth_px: _TypeAlias = _typing.Literal["width_growth_px"]  # noqa: Y015
+    _WhichOneofArgType__width_growth_px: _TypeAlias = _typing.Literal["_width_growth_px", b"_width_growth_px"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__length_growth_mm) -> _WhichOneofReturnType__length_growth_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__length_growth_px) -> _WhichOneofReturnType__length_growth_px | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__width_growth_mm) -> _WhichOneofReturnType__width_growth_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__width_growth_px) -> _WhichOneofReturnType__width_growth_px | None: ...
+
+Global___CrackChange: _TypeAlias = CrackChange  # noqa: Y015

@@ -45,6 +45,11 @@ class ImageInspectServiceStub:
                 request_serializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.StreamInspectRequest.SerializeToString,
                 response_deserializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.StreamInspectResponse.FromString,
                 _registered_method=True)
+        self.Compare = channel.unary_unary(
+                '/buhin.image_inspect.v1.ImageInspectService/Compare',
+                request_serializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.CompareRequest.SerializeToString,
+                response_deserializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.CompareResponse.FromString,
+                _registered_method=True)
 
 
 class ImageInspectServiceServicer:
@@ -62,7 +67,22 @@ class ImageInspectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamInspect(self, request_iterator, context):
-        """Inspects a flight: the config first and once, then photographs; findings come in order of completion.
+        """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
+        caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
+        last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
+        faster is held back.
+
+        Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
+        (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Compare(self, request, context):
+        """Compares two photographs of the same place: which cracks are new, which grew and by how much.
+
+        Errors: those of Inspect, and INVALID_ARGUMENT (NOT_THE_SAME_PLACE) where one cannot be laid upon the other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +100,11 @@ def add_ImageInspectServiceServicer_to_server(servicer, server):
                     servicer.StreamInspect,
                     request_deserializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.StreamInspectRequest.FromString,
                     response_serializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.StreamInspectResponse.SerializeToString,
+            ),
+            'Compare': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compare,
+                    request_deserializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.CompareRequest.FromString,
+                    response_serializer=buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.CompareResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +162,33 @@ class ImageInspectService:
             '/buhin.image_inspect.v1.ImageInspectService/StreamInspect',
             buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.StreamInspectRequest.SerializeToString,
             buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.StreamInspectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/buhin.image_inspect.v1.ImageInspectService/Compare',
+            buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.CompareRequest.SerializeToString,
+            buhin_dot_image__inspect_dot_v1_dot_image__inspect__pb2.CompareResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,7 +40,19 @@ class ImageInspectServiceStub:
     RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
     """
     StreamInspect: _grpc.StreamStreamMultiCallable[_image_inspect_pb2.StreamInspectRequest, _image_inspect_pb2.StreamInspectResponse]
-    """Inspects a flight: the config first and once, then photographs; findings come in order of completion."""
+    """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
+    caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
+    last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
+    faster is held back.
+
+    Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
+    (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.
+    """
+    Compare: _grpc.UnaryUnaryMultiCallable[_image_inspect_pb2.CompareRequest, _image_inspect_pb2.CompareResponse]
+    """Compares two photographs of the same place: which cracks are new, which grew and by how much.
+
+    Errors: those of Inspect, and INVALID_ARGUMENT (NOT_THE_SAME_PLACE) where one cannot be laid upon the other.
+    """
 
 @_typing.type_check_only
 class ImageInspectServiceAsyncStub(ImageInspectServiceStub):
@@ -54,7 +66,19 @@ class ImageInspectServiceAsyncStub(ImageInspectServiceStub):
     RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
     """
     StreamInspect: _aio.StreamStreamMultiCallable[_image_inspect_pb2.StreamInspectRequest, _image_inspect_pb2.StreamInspectResponse]  # type: ignore[assignment]
-    """Inspects a flight: the config first and once, then photographs; findings come in order of completion."""
+    """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
+    caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
+    last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
+    faster is held back.
+
+    Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
+    (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.
+    """
+    Compare: _aio.UnaryUnaryMultiCallable[_image_inspect_pb2.CompareRequest, _image_inspect_pb2.CompareResponse]  # type: ignore[assignment]
+    """Compares two photographs of the same place: which cracks are new, which grew and by how much.
+
+    Errors: those of Inspect, and INVALID_ARGUMENT (NOT_THE_SAME_PLACE) where one cannot be laid upon the other.
+    """
 
 class ImageInspectServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds and measures cracks in photographs of concrete, asphalt and masonry."""
@@ -77,6 +101,24 @@ class ImageInspectServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_image_inspect_pb2.StreamInspectRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_image_inspect_pb2.StreamInspectResponse], _abc.AsyncIterator[_image_inspect_pb2.StreamInspectResponse]]:
-        """Inspects a flight: the config first and once, then photographs; findings come in order of completion."""
+        """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
+        caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
+        last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
+        faster is held back.
+
+        Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
+        (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.
+        """
+
+    @_abc_1.abstractmethod
+    def Compare(
+        self,
+        request: _image_inspect_pb2.CompareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_inspect_pb2.CompareResponse, _abc.Awaitable[_image_inspect_pb2.CompareResponse]]:
+        """Compares two photographs of the same place: which cracks are new, which grew and by how much.
+
+        Errors: those of Inspect, and INVALID_ARGUMENT (NOT_THE_SAME_PLACE) where one cannot be laid upon the other.
+        """
 
 def add_ImageInspectServiceServicer_to_server(servicer: ImageInspectServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

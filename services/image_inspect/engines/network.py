@@ -1,0 +1,111 @@
+"""Cracks by the trained segmentation network (training/crack), run by onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from buhin.engine import Stop
+from buhin.errors import UnusableModelError
+from buhin.models.store import Model
+from services.image_inspect.engine import Detection, Photo, Scores
+from services.image_inspect.tiling import Tile, tiles
+
+T = TypeVar("T")
+
+TILE_PX, OVERLAP_PX = 768, 64
+_COARSE = 4
+"""Cracks wider than the network knows are looked for in the photograph made so many times smaller."""
+_WIDE_PX = 5
+"""What is found there counts from this width, in pixels of the smaller photograph."""
+
+
+class NetworkEngine:
+    """An InspectEngine by an ONNX model, of which the metadata say ``threshold`` (0 to 1) and ``stride`` (pixels).
+
+    The model maps photographs (n, height, width, 3) to probabilities (n, height, width), both in 8 bits. Raises
+    UnusableModelError for one that does not.
+    """
+
+    name = "crack-network"
+    version = onnxruntime.__version__
+
+    def __init__(self, model: Model, *, threads: int = 0, batch_size: int = 2) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(model.main, options, providers=["CPUExecutionProvider"])
+            said = self._session.get_modelmeta().custom_metadata_map
+            self._threshold, self._stride = float(said["threshold"]), int(said["stride"])
+            (self._input,) = (each.name for each in self._session.get_inputs())
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise UnusableModelError(engine=self.name, model=model.id, problem=str(error)) from error
+        self._batch_size = batch_size
+        self.models = (model.loaded("crack segmentation"),)
+
+    @property
+    def threshold(self) -> float:
+        """From this probability on a pixel is crack."""
+        return self._threshold
+
+    def warm_up(self) -> None:
+        """Find a drawn crack."""
+        rng = np.random.default_rng(0)
+        photo = np.repeat(rng.normal(165, 6, (128, 128, 1)), 3, axis=2).astype(np.uint8)
+        cv2.polylines(photo, [np.array([(4, 20), (50, 46), (66, 80), (124, 104)], np.int32)], False, (60, 58, 55), 3)
+        if not self.detect(photo, Stop()).mask.any():
+            raise RuntimeError("the network does not find a drawn crack")
+
+    def close(self) -> None:
+        """Nothing to free beyond the object."""
+
+    def detect(self, photo: Photo, stop: Stop) -> Detection:
+        """Tile by tile, looking at ``stop`` before every batch."""
+        height, width = photo.shape[:2]
+        coarse = self._coarse(photo, stop) if max(height, width) > TILE_PX else None
+        scores = np.zeros((height, width), np.uint8)
+        for tile, found in self._run(photo, stop):
+            if coarse is not None:
+                found = np.maximum(found, _part(coarse, tile, photo))
+            tile.blend(scores, found)
+        return Detection(scores >= 255 * self._threshold, scores, 255 * self._threshold)
+
+    def _run(self, photo: Photo, stop: Stop) -> Iterator[tuple[Tile, Scores]]:
+        """Each tile with its probabilities times 255."""
+        every = tiles(*photo.shape[:2], side=TILE_PX, overlap=OVERLAP_PX, stride=self._stride)
+        for batch in _batches(every, self._batch_size):
+            stop.check()
+            (found,) = self._session.run(None, {self._input: np.stack([tile.of(photo) for tile in batch])})
+            yield from zip(batch, found, strict=True)
+
+    def _coarse(self, photo: Photo, stop: Stop) -> Scores | None:
+        """What is wide in the smaller photograph; None where nothing is."""
+        size = [max(1, round(length / _COARSE)) for length in photo.shape[1::-1]]
+        small = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+        if min(size) < self._stride:
+            return None
+        scores = np.zeros(small.shape[:2], np.uint8)
+        for tile, found in self._run(small, stop):
+            tile.blend(scores, found)
+        mask = (scores >= 255 * self._threshold).astype(np.uint8)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIDE_PX, _WIDE_PX))
+        wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
+        return np.asarray(scores * wide, np.uint8) if wide.any() else None
+
+
+def _part(coarse: Scores, tile: Tile, photo: Photo) -> Scores:
+    """The part of the smaller photograph's answer that a tile shows, as large as the tile."""
+    fy, fx = (small / large for small, large in zip(coarse.shape, photo.shape[:2], strict=True))
+    matrix = np.array([[fx, 0, (tile.left + 0.5) * fx - 0.5], [0, fy, (tile.top + 0.5) * fy - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(coarse, matrix, (tile.width, tile.height), flags=flags), np.uint8)
+
+
+def _batches(items: Iterator[T], size: int) -> Iterator[Sequence[T]]:
+    while batch := list(islice(items, size)):
+        yield batch

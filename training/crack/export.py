@@ -1,0 +1,168 @@
+"""Makes what is shipped of the trained weights: ``python -m training.crack.export --data FOLDER --weights FOLDER``.
+
+On validation data only: a temperature that calibrates the probabilities (Guo et al. 2017, arXiv:1706.04599), and the
+one threshold. The network becomes an ONNX file from photographs to probabilities in 8 bits, with its convolutions in 8
+bits too (static quantization; ranges from generated samples and photographs that were learned from). Writes crack.onnx,
+which carries its threshold, and export.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from torch import Tensor, nn
+
+from training.crack.data import SIDE, Labelled, Pixels, generated, generated_for_validation, photographs
+from training.crack.net import STRIDE, CrackNet
+from training.crack.scores import Probabilities, Scores, table
+from training.crack.train import predictor, worth
+
+INPUT, OUTPUT = "photographs", "probabilities"
+THRESHOLDS = tuple(round(0.2 + 0.025 * n, 3) for n in range(25))
+_BINS = 15
+_RANGES_FROM = 96
+
+
+class Shipped(nn.Module):  # type: ignore[misc]  # types of torch are not read
+    """Photographs (n, height, width, 3) to calibrated probabilities (n, height, width), both in 8 bits."""
+
+    def __init__(self, net: CrackNet, temperature: float) -> None:
+        super().__init__()
+        self.net = net
+        self.temperature = temperature
+
+    def forward(self, photographs: Tensor) -> Tensor:
+        """The probabilities times 255."""
+        logits = self.net(photographs.permute(0, 3, 1, 2).to(torch.float32) / 255)
+        found: Tensor = (torch.sigmoid(logits[:, 0] / self.temperature) * 255 + 0.5).to(torch.uint8)
+        return found
+
+
+def temperature_of(pairs: list[tuple[Probabilities, NDArray[np.bool_]]]) -> float:
+    """The temperature with the least cross-entropy of probabilities, of shape (n,), given what they were of."""
+    found = torch.from_numpy(np.concatenate([found for found, _ in pairs])).double().clamp(1e-6, 1 - 1e-6)
+    truth = torch.from_numpy(np.concatenate([truth for _, truth in pairs])).double()
+    logits = torch.logit(found)
+    tried = torch.linspace(0.5, 3.0, 126, dtype=torch.float64)
+    losses = [nn.functional.binary_cross_entropy_with_logits(logits / value, truth) for value in tried]
+    return round(float(tried[int(torch.stack(losses).argmin())]), 3)
+
+
+def calibration_error(found: Probabilities, truth: NDArray[np.bool_]) -> float:
+    """Expected calibration error over bins of equal width (Naeini et al. 2015), 0 to 1, of pixels above 0.05."""
+    kept = found > 0.05
+    found, truth = found[kept], truth[kept]
+    bins = np.minimum((found * _BINS).astype(int), _BINS - 1)
+    gaps = [(bins == n).mean() * abs(found[bins == n].mean() - truth[bins == n].mean()) for n in set(bins.tolist())]
+    return float(sum(gaps))
+
+
+def export(data: Path, weights: Path, out: Path) -> dict[str, Any]:
+    """Write crack.onnx and export.json; gives what the latter says."""
+    net = CrackNet().eval()
+    net.load_state_dict(torch.load(weights / "weights.pt", weights_only=True))
+    sets = {**photographs(data, validation=True), **generated_for_validation(12)}
+    pairs = list(_pixels(net, sets))
+    temperature = temperature_of(pairs)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / "plain.onnx"
+        side = 4 * STRIDE
+        torch.onnx.export(
+            Shipped(net, temperature), (torch.zeros((2, side, side, 3), dtype=torch.uint8),), str(plain),
+            input_names=[INPUT], output_names=[OUTPUT], dynamo=False, opset_version=17,
+            dynamic_axes={name: {0: "n", 1: "height", 2: "width"} for name in (INPUT, OUTPUT)},
+        )  # fmt: skip
+        quantize_static(
+            plain, out / "crack.onnx", _Ranges(data), quant_format=QuantFormat.QDQ, per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv"],
+        )  # fmt: skip
+        files = {"float": plain, "int8": out / "crack.onnx"}
+        scores = {name: table(sets, runner(file), THRESHOLDS) for name, file in files.items()}
+    threshold = max(THRESHOLDS, key=lambda each: worth(scores["int8"][each]))
+    model = onnx.load(out / "crack.onnx")
+    onnx.helper.set_model_props(model, {"threshold": str(threshold), "stride": str(STRIDE)})
+    onnx.save(model, out / "crack.onnx")
+    told = {
+        "temperature": temperature,
+        "threshold": threshold,
+        "f1": {name: _mean_f1(found[threshold]) for name, found in scores.items()},
+        "calibration_error": _calibration(pairs, temperature),
+        "size_bytes": (out / "crack.onnx").stat().st_size,
+    }  # fmt: skip
+    (out / "export.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return told
+
+
+def _mean_f1(scores: dict[str, Scores]) -> float:
+    return mean(found.f1 for name, found in scores.items() if name != "no crack")
+
+
+def _pixels(net: CrackNet, sets: dict[str, list[Labelled]]) -> Iterator[tuple[Probabilities, NDArray[np.bool_]]]:
+    """Probabilities and truth of every eleventh pixel."""
+    predict = predictor(net)
+    for photos in sets.values():
+        for photo in photos:
+            yield predict(photo.photo).ravel()[::11], photo.cracks.ravel()[::11]
+
+
+def _calibration(pairs: list[tuple[Probabilities, NDArray[np.bool_]]], temperature: float) -> dict[str, float]:
+    found, truth = (np.concatenate([pair[n] for pair in pairs]) for n in (0, 1))
+    logits = np.log(np.clip(found, 1e-6, 1 - 1e-6) / np.clip(1 - found, 1e-6, 1 - 1e-6))
+    calibrated = (1 / (1 + np.exp(-logits / temperature))).astype(np.float32)
+    return {"before": calibration_error(found, truth), "after": calibration_error(calibrated, truth)}
+
+
+def runner(file: Path) -> Any:
+    """As ``predictor``, by the ONNX file."""
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+    def predict(photo: Pixels) -> Probabilities:
+        height, width = photo.shape[:2]
+        padded = np.pad(photo, ((0, -height % STRIDE), (0, -width % STRIDE), (0, 0)), mode="reflect")
+        (found,) = session.run([OUTPUT], {INPUT: padded[None]})
+        return np.asarray(found[0, :height, :width] / np.float32(255), np.float32)
+
+    return predict
+
+
+class _Ranges(CalibrationDataReader):  # type: ignore[misc]
+    """Photographs by which the ranges of the activations are told."""
+
+    def __init__(self, data: Path) -> None:
+        made, _ = generated(_RANGES_FROM, first_seed=900_000_000)
+        rng = np.random.default_rng(0)
+        real = [photo.photo for photos in photographs(data, validation=False).values() for photo in photos]
+        chosen = [real[int(n)][:SIDE, :SIDE] for n in rng.integers(0, len(real), _RANGES_FROM // 2)]
+        self._batches = iter(np.concatenate([made, np.stack(chosen)])[:, None])
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        """The next one."""
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT: batch}
+
+
+def main() -> None:
+    """Read the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with uav/ and sut/")
+    parser.add_argument("--weights", type=Path, required=True, help="folder with weights.pt")
+    parser.add_argument("--out", type=Path, help="folder for what is made; that of the weights by default")
+    arguments = parser.parse_args()
+    told = export(arguments.data, arguments.weights, arguments.out or arguments.weights)
+    print(json.dumps(told, indent=1))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
