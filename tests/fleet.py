@@ -24,6 +24,7 @@ from buhin.serving.streams import opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
+from services.image_inspect import metadata
 
 MODEL = LoadedModel("tiny", "sha256:" + "ab" * 32, "testing", "MIT", 12)
 SEGMENTS = (
@@ -145,6 +146,13 @@ def inspect(request: Any) -> Message:
             crack.severity = image_inspect_pb2.SEVERITY_WIDE if number == 1 else image_inspect_pb2.SEVERITY_MODERATE
     if has_scale:
         answer.ground_sampling_distance_mm = scale
+    place = metadata.read(request.image).position
+    if place is not None and request.config.include_position:
+        answer.position.latitude_degrees, answer.position.longitude_degrees = place.latitude, place.longitude
+        if place.altitude_m is not None:
+            answer.position.altitude_m = place.altitude_m
+        if place.heading_degrees is not None:
+            answer.position.heading_degrees = place.heading_degrees
     if request.config.include_overlay:
         marked = image.convert("RGB")
         for line in CRACKS:

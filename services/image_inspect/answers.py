@@ -152,4 +152,5 @@ def _position(position: Position) -> image_inspect_pb2.Position:
         longitude_degrees=position.longitude,
         altitude_m=position.altitude_m,
         heading_degrees=position.heading_degrees,
+        pitch_degrees=position.pitch_degrees,
     )

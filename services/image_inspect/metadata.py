@@ -14,17 +14,23 @@ from PIL import ExifTags, Image
 
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 """Millimetres in a unit of FocalPlaneResolutionUnit: inch, centimetre, millimetre, micrometre."""
-_XMP_NUMBER = rb'drone-dji:%s(?:="|>)\s*([-+]?\d{1,6}(?:\.\d{1,9})?)\s*["<]'
+_XMP_NUMBER = rb'drone-dji:%s(?:=["\']|>)\s*([-+]?\d{1,6}(?:\.\d{1,9})?)\s*["\'<]'
+_SIDES = {"N": 1, "S": -1, "E": 1, "W": -1}
+_MOST_DISTANCE_M = 1_000.0
+"""Beyond what an inspection is made from. Cameras write infinity as a SubjectDistance of 0xFFFFFFFF (Exif 2.3)."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a camera stood, WGS 84, in degrees and metres; the heading is clockwise from true north, 0 to below 360."""
+    """Where a camera stood, WGS 84, in degrees and metres; the heading is clockwise from true north, 0 to below 360,
+    the pitch -90 straight down.
+    """
 
     latitude: float
     longitude: float
     altitude_m: float | None = None
     heading_degrees: float | None = None
+    pitch_degrees: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,33 +63,39 @@ def read(data: bytes) -> Metadata:
             except Exception:  # noqa: BLE001 - whatever Pillow says of broken EXIF, the picture is good
                 camera, gps = {}, {}
             xmp = image.info.get("xmp", b"")
-    drone = xmp.encode() if isinstance(xmp, str) else bytes(xmp or b"")
+    drone = xmp if isinstance(xmp, bytes) else xmp.encode() if isinstance(xmp, str) else b""
+    distance = _positive(camera.get(ExifTags.Base.SubjectDistance))
     return Metadata(
         width_px=width,
         height_px=height,
         focal_length_mm=_positive(camera.get(ExifTags.Base.FocalLength)),
         focal_length_35mm=_positive(camera.get(ExifTags.Base.FocalLengthIn35mmFilm)),
-        pixels_per_mm=_pixels_per_mm(camera, width),
-        subject_distance_m=_positive(camera.get(ExifTags.Base.SubjectDistance)),
+        pixels_per_mm=_pixels_per_mm(camera, width, height),
+        subject_distance_m=distance if distance is not None and distance <= _MOST_DISTANCE_M else None,
         relative_altitude_m=_positive(_xmp(drone, b"RelativeAltitude")),
         pitch_degrees=_xmp(drone, b"GimbalPitchDegree"),
-        position=_position(gps, _xmp(drone, b"GimbalYawDegree")),
+        position=_position(gps, _xmp(drone, b"GimbalYawDegree"), _xmp(drone, b"GimbalPitchDegree")),
     )
 
 
-def _pixels_per_mm(camera: Mapping[int, Any], width: int) -> float | None:
-    """Of a file that was resized, as many as it has left."""
+def _pixels_per_mm(camera: Mapping[int, Any], width: int, height: int) -> float | None:
+    """Of a file that was resized, as many as it has left; it may have been turned too."""
     density = _positive(camera.get(ExifTags.Base.FocalPlaneXResolution))
     unit = _MM_PER_UNIT.get(camera.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
     if density is None or unit is None:
         return None
-    original: float = _positive(camera.get(ExifTags.Base.ExifImageWidth)) or width
-    return float(density / unit * width / original)
+    original = _positive(camera.get(ExifTags.Base.ExifImageWidth))
+    if original is None:
+        return density / unit
+    original_height = _positive(camera.get(ExifTags.Base.ExifImageHeight))
+    if original_height is None:
+        return density / unit * width / original
+    return density / unit * max(width, height) / max(original, original_height)
 
 
-def _position(gps: Mapping[int, Any], yaw: float | None) -> Position | None:
-    latitude = _degrees(gps.get(ExifTags.GPS.GPSLatitude), gps.get(ExifTags.GPS.GPSLatitudeRef), "S", 90)
-    longitude = _degrees(gps.get(ExifTags.GPS.GPSLongitude), gps.get(ExifTags.GPS.GPSLongitudeRef), "W", 180)
+def _position(gps: Mapping[int, Any], yaw: float | None, pitch: float | None) -> Position | None:
+    latitude = _degrees(gps.get(ExifTags.GPS.GPSLatitude), gps.get(ExifTags.GPS.GPSLatitudeRef), "NS", 90)
+    longitude = _degrees(gps.get(ExifTags.GPS.GPSLongitude), gps.get(ExifTags.GPS.GPSLongitudeRef), "EW", 180)
     if latitude is None or longitude is None:
         return None
     altitude = _number(gps.get(ExifTags.GPS.GPSAltitude))
@@ -92,11 +104,12 @@ def _position(gps: Mapping[int, Any], yaw: float | None) -> Position | None:
     heading = _number(gps.get(ExifTags.GPS.GPSImgDirection))
     if heading is None or gps.get(ExifTags.GPS.GPSImgDirectionRef, "T") != "T":
         heading = yaw
-    return Position(latitude, longitude, altitude, None if heading is None else heading % 360)
+    return Position(latitude, longitude, altitude, None if heading is None else heading % 360, pitch)
 
 
-def _degrees(parts: Any, side: Any, negative: str, most: float) -> float | None:
-    if not isinstance(parts, tuple) or len(parts) != 3:
+def _degrees(parts: Any, side: Any, sides: str, most: float) -> float | None:
+    side = str(side).strip("\0 ").upper()
+    if not isinstance(parts, tuple) or len(parts) != 3 or side not in tuple(sides):
         return None
     numbers = [_number(part) for part in parts]
     if any(number is None or number < 0 for number in numbers):
@@ -104,7 +117,7 @@ def _degrees(parts: Any, side: Any, negative: str, most: float) -> float | None:
     value = float(sum((number or 0.0) / 60**n for n, number in enumerate(numbers)))
     if value > most:
         return None
-    return -value if str(side).strip("\0 ").upper() == negative else value
+    return value * _SIDES[side]
 
 
 def _xmp(packet: bytes, name: bytes) -> float | None:

@@ -28,6 +28,8 @@ CORNER_PX, LEAST_MARKER = 0.5, 0.01
 """Uncertainty of a marker's corner, and the least that a marker is believed."""
 WIDTH_PX = 0.25
 """Uncertainty of a width."""
+LEAST_MM, MOST_MM = 0.001, 1_000.0
+"""What a request may say; what a camera wrote makes no sense beyond it."""
 DOWN_DEGREES, WITHIN_DEGREES = -90.0, 15.0
 _FILM_DIAGONAL_MM = 43.267
 _SEARCH_PX = 2_000
@@ -65,12 +67,15 @@ def from_request(mm_per_px: float, relative_uncertainty: float | None) -> Scale:
 def from_exif(said: Metadata, distance_m: float | None) -> Scale | None:
     """By the focal length and a distance: the caller's, else the camera's, else the height of a drone that looks down.
 
-    None where one of them is not known.
+    None where one of them is not known, or they make no sense together.
     """
     lens, distance = _pixels_per_focal_length(said), _distance(said, distance_m)
     if lens is None or distance is None:
         return None
-    return Scale(distance[0] * 1_000 / lens[0], math.hypot(lens[1], distance[1]), ScaleSource.EXIF)
+    mm_per_px = distance[0] * 1_000 / lens[0]
+    if not LEAST_MM <= mm_per_px <= MOST_MM:
+        return None
+    return Scale(mm_per_px, math.hypot(lens[1], distance[1]), ScaleSource.EXIF)
 
 
 def _pixels_per_focal_length(said: Metadata) -> tuple[float, float] | None:
@@ -97,7 +102,8 @@ def from_marker(photo: Photo, size_mm: float) -> Scale | None:
     """By square ArUco markers of the dictionary 4x4_50 with sides of ``size_mm`` (Garrido-Jurado et al. 2014,
     https://doi.org/10.1016/j.patcog.2014.01.005). None where there is none.
 
-    They are looked for in a smaller copy of a large photograph, and their corners then placed in the photograph.
+    They are looked for in a smaller copy of a large photograph, and their corners then placed in the photograph. How
+    slanted they are seen is the spread of sides and diagonals: a square turned about a diagonal keeps equal sides.
     """
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
     shrink = max(1.0, max(grey.shape) / _SEARCH_PX)
@@ -115,8 +121,10 @@ def from_marker(photo: Photo, size_mm: float) -> Scale | None:
         refined = cv2.cornerSubPix(grey, corners.reshape(-1, 1, 2), (reach, reach), (-1, -1), until)
         corners = np.asarray(refined, np.float32).reshape(-1, 4, 2)
     sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
+    diagonals = np.linalg.norm(corners[:, :2] - corners[:, 2:], axis=2) / math.sqrt(2)
     mean = float(sides.mean())
-    uncertainty = math.hypot(float(sides.std()) / mean, CORNER_PX * math.sqrt(2) / mean)
+    spread = max(float(sides.std()), float(diagonals.std()))
+    uncertainty = math.hypot(spread / mean, CORNER_PX * math.sqrt(2) / mean)
     return Scale(size_mm / mean, max(LEAST_MARKER, uncertainty), ScaleSource.MARKER)
 
 

@@ -8,7 +8,6 @@ strips, of which all parts are on the same side.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -19,14 +18,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.image_inspect.evaluate import for_validation
 from training.crack.generator import mixed, sample
 from training.crack.generator.scene import Mask, Random
 from training.crack.generator.surfaces import KINDS
 
 Pixels = NDArray[np.uint8]
 SIDE = 256
-_STRIP = 48
-_VALIDATION_SEED, _FOLD, _FOLDS = 1_000_000_000, 0, 5
+_VALIDATION_SEED = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -76,15 +75,8 @@ def photographs(folder: Path, *, validation: bool) -> dict[str, list[Labelled]]:
     found: dict[str, list[Labelled]] = {}
     for name in ("uav", "sut"):
         files = sorted((folder / name / "images").iterdir())
-        found[name] = [_read(file) for file in files if _for_validation(file) == validation]
+        found[name] = [_read(file) for file in files if for_validation(file) == validation]
     return found
-
-
-def _for_validation(file: Path) -> bool:
-    """A fifth: whole strips of the drone's photographs, every fifth of the others by a digest of its name."""
-    strip = re.fullmatch(r"slide(\d+)", file.stem)
-    key = str(int(strip[1]) // _STRIP) if strip else file.stem
-    return int(hashlib.sha256(key.encode()).hexdigest(), 16) % _FOLDS == _FOLD
 
 
 def _read(file: Path) -> Labelled:

@@ -1,9 +1,9 @@
 """Makes what is shipped of the trained weights: ``python -m training.crack.export --data FOLDER --weights FOLDER``.
 
-On validation data only: a temperature that calibrates the probabilities (Guo et al. 2017, arXiv:1706.04599), and the
-one threshold. The network becomes an ONNX file from photographs to probabilities in 8 bits, with its convolutions in 8
-bits too (static quantization; ranges from generated samples and photographs that were learned from). Writes crack.onnx,
-which carries its threshold, and export.json.
+On validation data only: a line in the logits that calibrates the probabilities (Platt 1999), and the one threshold. The
+network becomes an ONNX file from photographs to probabilities in 8 bits, with its convolutions in 8 bits too (static
+quantization; ranges from generated samples and photographs that were learned from). Writes crack.onnx, which carries
+its threshold, and export.json.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from training.crack.scores import Probabilities, Scores, table
 from training.crack.train import predictor, worth
 
 INPUT, OUTPUT = "photographs", "probabilities"
-THRESHOLDS = tuple(round(0.2 + 0.025 * n, 3) for n in range(25))
+THRESHOLDS = tuple(round(0.1 + 0.025 * n, 3) for n in range(34))
 _BINS = 15
 _RANGES_FROM = 96
 
@@ -38,26 +38,36 @@ _RANGES_FROM = 96
 class Shipped(nn.Module):  # type: ignore[misc]  # types of torch are not read
     """Photographs (n, height, width, 3) to calibrated probabilities (n, height, width), both in 8 bits."""
 
-    def __init__(self, net: CrackNet, temperature: float) -> None:
+    def __init__(self, net: CrackNet, slope: float, shift: float) -> None:
         super().__init__()
         self.net = net
-        self.temperature = temperature
+        self.slope, self.shift = slope, shift
 
     def forward(self, photographs: Tensor) -> Tensor:
         """The probabilities times 255."""
         logits = self.net(photographs.permute(0, 3, 1, 2).to(torch.float32) / 255)
-        found: Tensor = (torch.sigmoid(logits[:, 0] / self.temperature) * 255 + 0.5).to(torch.uint8)
+        found: Tensor = (torch.sigmoid(self.slope * logits[:, 0] + self.shift) * 255 + 0.5).to(torch.uint8)
         return found
 
 
-def temperature_of(pairs: list[tuple[Probabilities, NDArray[np.bool_]]]) -> float:
-    """The temperature with the least cross-entropy of probabilities, of shape (n,), given what they were of."""
-    found = torch.from_numpy(np.concatenate([found for found, _ in pairs])).double().clamp(1e-6, 1 - 1e-6)
-    truth = torch.from_numpy(np.concatenate([truth for _, truth in pairs])).double()
-    logits = torch.logit(found)
-    tried = torch.linspace(0.5, 3.0, 126, dtype=torch.float64)
-    losses = [nn.functional.binary_cross_entropy_with_logits(logits / value, truth) for value in tried]
-    return round(float(tried[int(torch.stack(losses).argmin())]), 3)
+def calibrated(found: Probabilities, truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and shift of the logits with the least cross-entropy, of probabilities (n,) given what they were of."""
+    logits, target = _logits(found), torch.from_numpy(truth).double()
+    line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([line], max_iter=60, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = nn.functional.binary_cross_entropy_with_logits(line[0] * logits + line[1], target)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return round(line[0].item(), 4), round(line[1].item(), 4)
+
+
+def _logits(found: Probabilities) -> Tensor:
+    return torch.logit(torch.from_numpy(found).double().clamp(1e-6, 1 - 1e-6))
 
 
 def calibration_error(found: Probabilities, truth: NDArray[np.bool_]) -> float:
@@ -74,13 +84,13 @@ def export(data: Path, weights: Path, out: Path) -> dict[str, Any]:
     net = CrackNet().eval()
     net.load_state_dict(torch.load(weights / "weights.pt", weights_only=True))
     sets = {**photographs(data, validation=True), **generated_for_validation(12)}
-    pairs = list(_pixels(net, sets))
-    temperature = temperature_of(pairs)
+    found, truth = (np.concatenate(each) for each in zip(*_pixels(net, sets), strict=True))
+    slope, shift = calibrated(found, truth)
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "plain.onnx"
         side = 4 * STRIDE
         torch.onnx.export(
-            Shipped(net, temperature), (torch.zeros((2, side, side, 3), dtype=torch.uint8),), str(plain),
+            Shipped(net, slope, shift), (torch.zeros((2, side, side, 3), dtype=torch.uint8),), str(plain),
             input_names=[INPUT], output_names=[OUTPUT], dynamo=False, opset_version=17,
             dynamic_axes={name: {0: "n", 1: "height", 2: "width"} for name in (INPUT, OUTPUT)},
         )  # fmt: skip
@@ -95,10 +105,13 @@ def export(data: Path, weights: Path, out: Path) -> dict[str, Any]:
     onnx.helper.set_model_props(model, {"threshold": str(threshold), "stride": str(STRIDE)})
     onnx.save(model, out / "crack.onnx")
     told = {
-        "temperature": temperature,
+        "calibration": {"slope": slope, "shift": shift},
         "threshold": threshold,
-        "f1": {name: _mean_f1(found[threshold]) for name, found in scores.items()},
-        "calibration_error": _calibration(pairs, temperature),
+        "f1": {name: _mean_f1(each[threshold]) for name, each in scores.items()},
+        "calibration_error": {
+            "before": calibration_error(found, truth),
+            "after": calibration_error(torch.sigmoid(slope * _logits(found) + shift).float().numpy(), truth),
+        },
         "size_bytes": (out / "crack.onnx").stat().st_size,
     }  # fmt: skip
     (out / "export.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -115,13 +128,6 @@ def _pixels(net: CrackNet, sets: dict[str, list[Labelled]]) -> Iterator[tuple[Pr
     for photos in sets.values():
         for photo in photos:
             yield predict(photo.photo).ravel()[::11], photo.cracks.ravel()[::11]
-
-
-def _calibration(pairs: list[tuple[Probabilities, NDArray[np.bool_]]], temperature: float) -> dict[str, float]:
-    found, truth = (np.concatenate([pair[n] for pair in pairs]) for n in (0, 1))
-    logits = np.log(np.clip(found, 1e-6, 1 - 1e-6) / np.clip(1 - found, 1e-6, 1 - 1e-6))
-    calibrated = (1 / (1 + np.exp(-logits / temperature))).astype(np.float32)
-    return {"before": calibration_error(found, truth), "after": calibration_error(calibrated, truth)}
 
 
 def runner(file: Path) -> Any:

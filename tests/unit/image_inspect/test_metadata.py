@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from services.image_inspect.metadata import Metadata, Position, read
 
@@ -39,7 +40,11 @@ def photo(camera: dict[int, Any] | None = None, gps: dict[int, Any] | None = Non
         ({B.FocalPlaneXResolution: 1000.0, B.FocalPlaneResolutionUnit: 3}, {"pixels_per_mm": 100}),
         ({B.FocalPlaneXResolution: 2540.0}, {"pixels_per_mm": 100}),
         ({B.FocalPlaneXResolution: 100.0, B.FocalPlaneResolutionUnit: 4, B.ExifImageWidth: 120}, {"pixels_per_mm": 50}),
+        ({B.FocalPlaneXResolution: 100.0, B.FocalPlaneResolutionUnit: 4, B.ExifImageWidth: 80, B.ExifImageHeight: 120},
+         {"pixels_per_mm": 50}),
         ({B.FocalPlaneXResolution: 100.0, B.FocalPlaneResolutionUnit: 9}, {}),
+        ({B.SubjectDistance: TiffImagePlugin.IFDRational(0xFFFFFFFF, 1)}, {}),
+        ({B.SubjectDistance: TiffImagePlugin.IFDRational(1, 0)}, {}),
         ({B.FocalLength: 0.0, B.SubjectDistance: -1.0}, {}),
         ({B.FocalLength: "wide"}, {}),
     ],
@@ -60,6 +65,9 @@ def test_lens_and_distance(camera: dict[int, Any], expected: dict[str, float]) -
         ({G.GPSAltitude: 3.0, G.GPSAltitudeRef: b"\x01"}, Position(35.658611, 139.745556, -3.0)),
         ({G.GPSImgDirection: 370.0, G.GPSImgDirectionRef: "T"}, Position(35.658611, 139.745556, None, 10.0)),
         ({G.GPSImgDirection: 90.0, G.GPSImgDirectionRef: "M"}, Position(35.658611, 139.745556)),
+        ({G.GPSLatitudeRef: "X"}, None),
+        ({G.GPSLongitudeRef: "N"}, None),
+        ({G.GPSLongitudeRef: ""}, None),
         ({G.GPSLatitude: (95.0, 0.0, 0.0)}, None),
         ({G.GPSLatitude: (35.0, 39.0)}, None),
         ({G.GPSLongitude: (200.0, 0.0, 0.0)}, None),
@@ -90,9 +98,30 @@ def test_what_a_drone_adds(more: bytes, pitch: float | None, heading: float | No
     assert said.position.heading_degrees == heading
 
 
-def test_xmp_may_be_written_as_elements() -> None:
-    packet = b"<a><drone-dji:RelativeAltitude>+7.5</drone-dji:RelativeAltitude></a>"
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"<a><drone-dji:RelativeAltitude>+7.5</drone-dji:RelativeAltitude></a>",
+        b"<a drone-dji:RelativeAltitude='+7.5'/>",
+    ],
+)
+def test_xmp_may_be_written_in_other_ways(packet: bytes) -> None:
     assert read(photo(xmp=packet)).relative_altitude_m == 7.5
+
+
+@pytest.mark.parametrize(("kind", "value"), [(4, 3_000_000_000), (11, 1.5), (5, TiffImagePlugin.IFDRational(1, 2))])
+def test_xmp_that_is_a_number_counts_as_none(kind: int, value: Any) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[700] = kind
+    tags[700] = value
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 40)).save(buffer, "TIFF", tiffinfo=tags)
+    tracemalloc.start()
+    try:
+        assert read(buffer.getvalue()) == Metadata(60, 40)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("cut", [b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\0\x05"])

@@ -59,6 +59,19 @@ def test_without_a_distance_there_is_no_scale(said: Metadata) -> None:
     assert from_exif(said, None) is None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"focal_length_mm": 1e308, "pixels_per_mm": 1e308},
+        {"focal_length_mm": 1e-9},
+        {"focal_length_mm": 1e9},
+        {"pixels_per_mm": None, "focal_length_35mm": 1e308},
+    ],
+)
+def test_a_lens_that_makes_no_sense_gives_no_scale(change: dict[str, float | None]) -> None:
+    assert from_exif(dataclasses.replace(DRONE, **change), 10.0) is None  # type: ignore[arg-type]
+
+
 def with_marker(side: float, degrees: float, tilt: float, size: int = 900) -> Photo:
     """A wall with a marker of ``side`` pixels on it, turned, and seen at a slant."""
     printed = marker(7, 400)
@@ -87,6 +100,23 @@ def test_by_a_marker_however_it_lies(side: float, degrees: float, tilt: float, s
     assert found.mm_per_px == pytest.approx(50 / side, rel=0.02)
     assert abs(found.mm_per_px * side / 50 - 1) < 2 * found.relative_uncertainty
     assert found.relative_uncertainty < 0.15
+
+
+@pytest.mark.parametrize("slant", [15, 30, 45])
+@pytest.mark.parametrize("axis", [0, 45, 90, 135])
+def test_a_slant_is_told_about_whatever_axis(slant: float, axis: float) -> None:
+    """Twice the uncertainty holds the truth, which is the side that the slant leaves as it is."""
+    side, size = 200, 700
+    cos, sin = np.cos(np.radians(axis)), np.sin(np.radians(axis))
+    turn = np.array([[cos, -sin], [sin, cos]])
+    seen = turn @ np.diag([1, np.cos(np.radians(slant))]) @ turn.T * side / 400
+    shift = np.full(2, size / 2) - seen @ np.full(2, 300)
+    printed = cv2.warpAffine(
+        marker(7, 400), np.column_stack([seen, shift]), (size, size), flags=cv2.INTER_AREA, borderValue=(160,)
+    )
+    found = from_marker(np.repeat(np.asarray(printed, np.uint8)[..., None], 3, axis=2), 50)
+    assert found is not None
+    assert abs(found.mm_per_px * side / 50 - 1) < 2 * found.relative_uncertainty
 
 
 def test_where_there_is_no_marker_there_is_no_scale() -> None:

@@ -18,8 +18,8 @@ from buhin.pipelines import runner
 from buhin.pipelines.checker import load
 from buhin.pipelines.runner import Report
 from buhin.pipelines.writers import WRITERS, crack_page
-from buhin.pipelines.writers.exif import Position, position, preview
 from buhin.pipelines.writers.plain import clock
+from buhin.pipelines.writers.preview import preview
 from tests.conftest import ROOT
 from tests.fleet import SEGMENTS, Fleet, photograph
 
@@ -283,31 +283,6 @@ def test_the_json_of_many_answers_has_their_errors_and_no_images(
 @pytest.mark.parametrize(("seconds", "text"), [(0, "00:00"), (59.9, "00:59"), (61, "01:01"), (3600, "1:00:00")])
 def test_times_are_read_as_on_a_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("tags", "expected"),
-    [
-        ({1: "S", 2: (33, 30, 0), 3: "W", 4: (70, 15, 36), 5: b"\x01", 6: 12.5}, Position(-33.5, -70.26, -12.5)),
-        ({1: "N", 2: (35, 0, 0), 3: "E", 4: (139, 0, 0)}, Position(35, 139, None)),
-        ({1: "N", 2: (95, 0, 0), 3: "E", 4: (139, 0, 0)}, None),
-        ({1: "N", 2: (35, 0, 0)}, None),
-        ({1: "N", 2: (35, 0), 3: "E", 4: (139, 0, 0)}, None),
-        ({}, None),
-    ],
-    ids=["south and west", "no altitude", "no such latitude", "half", "two parts", "none"],
-)
-def test_the_position_of_a_photograph(tags: dict[int, Any], expected: Position | None) -> None:
-    exif = Image.Exif()
-    if tags:
-        exif[0x8825] = tags
-    encoded = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(encoded, "JPEG", exif=exif)
-    assert position(encoded.getvalue()) == expected
-
-
-def test_what_is_no_image_has_no_position() -> None:
-    assert position(b"nothing") is None
 
 
 def test_a_preview_is_upright_and_small() -> None:

@@ -402,6 +402,7 @@ class Position(_message.Message):
     LONGITUDE_DEGREES_FIELD_NUMBER: _builtins.int
     ALTITUDE_M_FIELD_NUMBER: _builtins.int
     HEADING_DEGREES_FIELD_NUMBER: _builtins.int
+    PITCH_DEGREES_FIELD_NUMBER: _builtins.int
     latitude_degrees: _builtins.float
     """Latitude in degrees, north positive."""
     longitude_degrees: _builtins.float
@@ -410,6 +411,8 @@ class Position(_message.Message):
     """Altitude in metres, as the camera wrote it."""
     heading_degrees: _builtins.float
     """Direction that the top of the photograph points to, in degrees clockwise from north, 0 to below 360."""
+    pitch_degrees: _builtins.float
+    """Pitch of the camera in degrees: -90 straight down, 0 level."""
     def __init__(
         self,
         *,
@@ -417,19 +420,24 @@ class Position(_message.Message):
         longitude_degrees: _builtins.float = ...,
         altitude_m: _builtins.float | None = ...,
         heading_degrees: _builtins.float | None = ...,
+        pitch_degrees: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m", "_heading_degrees", b"_heading_degrees", "altitude_m", b"altitude_m", "heading_degrees", b"heading_degrees"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m", "_heading_degrees", b"_heading_degrees", "_pitch_degrees", b"_pitch_degrees", "altitude_m", b"altitude_m", "heading_degrees", b"heading_degrees", "pitch_degrees", b"pitch_degrees"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m", "_heading_degrees", b"_heading_degrees", "altitude_m", b"altitude_m", "heading_degrees", b"heading_degrees", "latitude_degrees", b"latitude_degrees", "longitude_degrees", b"longitude_degrees"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m", "_heading_degrees", b"_heading_degrees", "_pitch_degrees", b"_pitch_degrees", "altitude_m", b"altitude_m", "heading_degrees", b"heading_degrees", "latitude_degrees", b"latitude_degrees", "longitude_degrees", b"longitude_degrees", "pitch_degrees", b"pitch_degrees"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__altitude_m: _TypeAlias = _typing.Literal["altitude_m"]  # noqa: Y015
     _WhichOneofArgType__altitude_m: _TypeAlias = _typing.Literal["_altitude_m", b"_altitude_m"]  # noqa: Y015
     _WhichOneofReturnType__heading_degrees: _TypeAlias = _typing.Literal["heading_degrees"]  # noqa: Y015
     _WhichOneofArgType__heading_degrees: _TypeAlias = _typing.Literal["_heading_degrees", b"_heading_degrees"]  # noqa: Y015
+    _WhichOneofReturnType__pitch_degrees: _TypeAlias = _typing.Literal["pitch_degrees"]  # noqa: Y015
+    _WhichOneofArgType__pitch_degrees: _TypeAlias = _typing.Literal["_pitch_degrees", b"_pitch_degrees"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__altitude_m) -> _WhichOneofReturnType__altitude_m | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__heading_degrees) -> _WhichOneofReturnType__heading_degrees | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pitch_degrees) -> _WhichOneofReturnType__pitch_degrees | None: ...
 
 Global___Position: _TypeAlias = Position  # noqa: Y015
 

@@ -9,8 +9,9 @@ from buhin.errors import RunError
 from buhin.pipelines.results import Item, Job
 from buhin.pipelines.writers.base import Need, file_writer
 from buhin.pipelines.writers.cracks import INSPECTIONS, figures, reasons
-from buhin.pipelines.writers.exif import position, preview
 from buhin.pipelines.writers.pages import render
+from buhin.pipelines.writers.places import drawn_map
+from buhin.pipelines.writers.preview import preview
 
 PAGE_BYTES = 3_300_000
 """Budget of all previews together, before base64; the page stays below 5 MB."""
@@ -18,12 +19,12 @@ MAX_POINTS = 250
 """Points of a drawn line; a longer one is thinned out."""
 
 SEVERITIES = {
-    "WIDE": ("Wide", "大", "1 mm or more", "1 mm 以上"),
-    "MODERATE": ("Moderate", "中", "0.2 to 1 mm", "0.2 mm 以上 1 mm 未満"),
-    "HAIRLINE": ("Hairline", "微細", "below 0.2 mm", "0.2 mm 未満"),
-    "UNKNOWN": ("Not judged", "未判定", "scale unknown", "縮尺不明"),
+    "WIDE": ("Wide", "大"),
+    "MODERATE": ("Moderate", "中"),
+    "HAIRLINE": ("Hairline", "微細"),
+    "UNKNOWN": ("Not judged", "未判定"),
 }
-"""Severity to its names and its range of mean widths, in English and Japanese, most serious first."""
+"""Severity to its names in English and Japanese, most serious first; the names of the rule set go before these."""
 
 
 @file_writer("crack_report", Need("photos", INSPECTIONS))
@@ -36,6 +37,7 @@ def crack_report(job: Job) -> bytes:
     cracks = [crack for photo in photos for crack in photo["cracks"]]
     cracks.sort(key=lambda crack: -crack[f"max_width_{unit}"])
     counts = Counter(crack["severity"] for crack in cracks)
+    answers = [answer for _, answer in result.answers()]
     return render(
         "crack_report.html.j2",
         job,
@@ -43,7 +45,9 @@ def crack_report(job: Job) -> bytes:
         cracks=cracks,
         failed=result.failures(),
         unit=unit,
-        severities=SEVERITIES,
+        severities=SEVERITIES | {crack["severity"]: crack["class_label"] for crack in cracks if crack["class_label"]},
+        rules=next((answer.severity_rules for answer in answers if answer.HasField("severity_rules")), None),
+        map=drawn_map((photo["number"], photo["name"], answer) for photo, answer in zip(photos, answers, strict=True)),
         counts=counts,
         total_length=sum(crack[f"length_{unit}"] for crack in cracks),
         to_review=[photo for photo in photos if photo["review"]],
@@ -68,6 +72,8 @@ def _photo(number: int, item: Item, answer: Any, budget: int) -> dict[str, Any]:
                 "tag": _tag(crack, answer.width_px, answer.height_px),
                 "stroke_px": max(crack.mean_width_px, max(answer.width_px, answer.height_px) / 320),
                 "reasons": reasons(answer, index),
+                "why": crack.severity_judgement.reason if crack.HasField("severity_judgement") else None,
+                "class_label": _label(crack),
             }
         )
     return {
@@ -81,10 +87,17 @@ def _photo(number: int, item: Item, answer: Any, budget: int) -> dict[str, Any]:
         "reasons": reasons(answer, None),
         "review": answer.review.recommended,
         "warnings": list(answer.warnings),
-        "position": position(image),
+        "position": answer.position if answer.HasField("position") else None,
+        "scale": answer.scale if answer.HasField("scale") else None,
+        "network": answer.summary,
         "preview": preview(image, side_px=1400, max_bytes=budget * 9 // 10),
         "thumbnail": preview(image, side_px=360, max_bytes=budget // 10),
     }
+
+
+def _label(crack: Any) -> tuple[str, str] | None:
+    label = crack.severity_judgement.label
+    return (label.en, label.ja) if label.en else None
 
 
 def _checks(photos: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[tuple[str, str]]]:

@@ -11,16 +11,20 @@ from pathlib import PurePath
 from typing import Any
 
 from buhin.image_inspect.v1 import image_inspect_pb2
-from buhin.pipelines.results import Item, Job
+from buhin.pipelines.results import Job
 from buhin.pipelines.types import of_message
 from buhin.pipelines.writers.base import Need, file_writer, folder_writer
-from buhin.pipelines.writers.exif import position
+from buhin.pipelines.writers.places import geometry
 
 INSPECTIONS = of_message(image_inspect_pb2.InspectResponse.DESCRIPTOR).list()
 
 _COLUMNS = (
-    "photo", "crack_id", "severity", "length_px", "mean_width_px", "max_width_px", "area_px",
-    "length_mm", "mean_width_mm", "max_width_mm", "area_mm2", "orientation_degrees", "confidence", "review_codes",
+    "photo", "crack_id", "severity", "severity_class", "length_px", "mean_width_px", "max_width_px", "area_px",
+    "length_mm", "mean_width_mm", "mean_width_uncertainty_mm", "max_width_mm", "max_width_uncertainty_mm", "area_mm2",
+    "orientation_degrees", "confidence", "min_confidence", "review_codes",
+)  # fmt: skip
+_MILLIMETRES = (
+    "length_mm", "mean_width_mm", "mean_width_uncertainty_mm", "max_width_mm", "max_width_uncertainty_mm", "area_mm2",
 )  # fmt: skip
 _SUBJECT = re.compile(r"cracks\[(\d+)\]")
 
@@ -46,13 +50,13 @@ def crack_table(job: Job) -> bytes:
 def crack_geojson(job: Job) -> bytes:
     """A FeatureCollection (RFC 7946) with one feature a crack.
 
-    The geometry is the position of the camera in the photograph's EXIF data; null where there is none. The lines are
-    in ``polylines_px``: pixels of the upright photograph, x to the right, y downwards. Photographs without an answer
-    stand in the foreign member ``failed``.
+    The geometry is the lines of the crack on the ground where position, heading and scale are known and the camera is
+    not known to have looked elsewhere than straight down; else the position of the camera; null where there is none.
+    The lines are also in ``polylines_px``: pixels of the upright photograph, x to the right, y downwards. Photographs
+    without an answer stand in the foreign member ``failed``.
     """
     features = []
     for item, answer in job.results["photos"].answers():
-        geometry = _geometry(item)
         for index, crack in enumerate(answer.cracks):
             properties = {
                 "photo": item.label,
@@ -70,7 +74,7 @@ def crack_geojson(job: Job) -> bytes:
                 {
                     "type": "Feature",
                     "id": f"{item.label}#{crack.crack_id}",
-                    "geometry": geometry,
+                    "geometry": geometry(answer, crack),
                     "properties": properties,
                 }
             )
@@ -99,12 +103,14 @@ def figures(crack: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "crack_id": crack.crack_id,
         "severity": severity(crack.severity),
+        "severity_class": crack.severity_judgement.class_id,
         "orientation_degrees": round(crack.orientation_degrees, 1),
         "confidence": round(crack.confidence, 3),
+        "min_confidence": round(crack.min_confidence, 3),
     }
     for name in ("length_px", "mean_width_px", "max_width_px", "area_px"):
         values[name] = round(getattr(crack, name), 2)
-    for name in ("length_mm", "mean_width_mm", "max_width_mm", "area_mm2"):
+    for name in _MILLIMETRES:
         values[name] = round(getattr(crack, name), 3) if crack.HasField(name) else None
     return values
 
@@ -128,14 +134,6 @@ def reasons(answer: Any, index: int | None) -> list[Any]:
 def codes(answer: Any, index: int) -> list[str]:
     """The codes of the reasons to look at a crack and at its photograph, each once."""
     return list(dict.fromkeys(reason.code for reason in [*reasons(answer, index), *reasons(answer, None)]))
-
-
-def _geometry(item: Item) -> dict[str, Any] | None:
-    place = position(item.source.bytes) if item.source is not None else None
-    if place is None:
-        return None
-    altitude = [] if place.altitude_m is None else [place.altitude_m]
-    return {"type": "Point", "coordinates": [place.longitude, place.latitude, *altitude]}
 
 
 def _harmless(text: str) -> str:
