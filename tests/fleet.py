@@ -22,6 +22,7 @@ from buhin.review import Reason, review
 from buhin.serving import Application, Server, Worker
 from buhin.serving.streams import opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
+from buhin.status import encode
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.image_inspect import metadata
@@ -165,6 +166,25 @@ def inspect(request: Any) -> Message:
     return answer
 
 
+def summary(count: int) -> image_inspect_pb2.FlightSummary:
+    """The first two photographs show the same place."""
+    found = image_inspect_pb2.FlightSummary(inspected_count=count, distinct_crack_count=2, distinct_length_px=600)
+    if count > 1:
+        found.groups.add(photo_ids=["0", "1"], overlap=0.8)
+    return found
+
+
+def comparison(request: Any) -> image_inspect_pb2.CompareResponse:
+    """One crack is new, one has grown."""
+    answer = image_inspect_pb2.CompareResponse(overlay_png=b"\x89PNG" if request.config.include_overlay else b"")
+    answer.changes.add(kind=image_inspect_pb2.CHANGE_KIND_NEW, after_crack_id="C2")
+    answer.changes.add(
+        kind=image_inspect_pb2.CHANGE_KIND_GROWN, before_crack_ids=["C1"], after_crack_id="C1",
+        length_growth_px=12, width_growth_px=0.5,
+    )  # fmt: skip
+    return answer
+
+
 class Engine:
     """Answers with one of the functions above, after telling the fleet."""
 
@@ -252,7 +272,7 @@ class Fleet:
             self.hook(function, self.calls.count(function))
 
         def servicer(worker: Worker[Engine]) -> Any:
-            async def handle(self: Any, request: Any, context: Any) -> Message:
+            async def handle(self: Any, request: Any, context: Any) -> Any:
                 return await worker.run(lambda engine, stop: engine.answer(request, stop))
 
             async def recorded(self: Any, requests: Any, context: Any) -> AsyncIterator[Message]:
@@ -262,7 +282,26 @@ class Fleet:
                 for event in as_stream(await handle(self, request, context)):
                     yield event
 
+            async def flown(self: Any, requests: Any, context: Any) -> AsyncIterator[Message]:
+                config, photos = await opened(requests, 30)
+                count = 0
+                async for photo in photos:
+                    count += 1
+                    response = image_inspect_pb2.StreamInspectResponse(photo_id=photo.photo_id, completed_count=count)
+                    request = image_inspect_pb2.InspectRequest(image=photo.image, config=config)
+                    try:
+                        response.result.MergeFrom(await handle(self, request, context))
+                    except UnreadableMediaError as error:
+                        response.error.CopyFrom(encode(error))
+                    yield response
+                yield image_inspect_pb2.StreamInspectResponse(flight_summary=summary(count))
+
+            async def compared(self: Any, request: Any, context: Any) -> Message:
+                return comparison(request)
+
             methods: dict[str, Any] = {method: handle}
+            if function == "image_inspect":
+                methods |= {"StreamInspect": flown, "Compare": compared}
             if function == "speech":
                 methods["StreamingRecognize"] = recorded
             return type("Servicer", (getattr(pb2_grpc, f"{service}Servicer"),), methods)()

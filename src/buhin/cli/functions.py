@@ -1,4 +1,4 @@
-"""`buhin transcribe|translate|summarize|inspect|services`: each function on files, and what runs."""
+"""`buhin transcribe|summarize|services`: each function on files, and what runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from buhin.cli import output
 from buhin.cli.live import transcribe_live
 
 if TYPE_CHECKING:
-    from buhin.image_inspect.v1.image_inspect_pb2 import InspectResponse
     from buhin.speech.v1.speech_pb2 import RecognizeResponse
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
@@ -167,47 +166,6 @@ def summarize(
     output.print_review(answer.review)
 
 
-def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG, TIFF or WebP photographs.")],
-    gsd: Annotated[
-        float | None, typer.Option("--gsd", metavar="MM", help="Ground sampling distance: millimetres a pixel.")
-    ] = None,
-    min_length: Annotated[float | None, typer.Option(metavar="PX", help="Leave out shorter cracks.")] = None,
-    overlay: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the photographs with the cracks drawn there.")
-    ] = None,
-    mask: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the masks there.")] = None,
-    timeout: Timeout = None,
-    as_json: AsJson = False,
-) -> None:
-    """Find and measure the cracks in photographs."""
-    from buhin.client import ImageInspectClient
-
-    answers = []
-    with output.reported(), ImageInspectClient(timeout_s=timeout) as client:
-        for file in files:
-            with output.working(file.name):
-                answer = client.inspect(
-                    file,
-                    ground_sampling_distance_mm=gsd,
-                    min_length_px=min_length,
-                    include_overlay=overlay is not None,
-                    include_mask=mask is not None,
-                )
-            for folder, image in ((overlay, answer.overlay_png), (mask, answer.mask_png)):
-                if folder is not None:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    (folder / f"{file.stem}.png").write_bytes(image)
-            answer.ClearField("overlay_png")
-            answer.ClearField("mask_png")
-            answers.append(answer)
-            if not as_json:
-                _print_cracks(file.name, answer)
-    if as_json:
-        plain = [{"file": str(file)} | output.message_dict(a) for file, a in zip(files, answers, strict=True)]
-        output.print_json(plain)
-
-
 def services(as_json: AsJson = False) -> None:
     """Show the services: whether they serve, and their cards. Exit status 1 when one does not serve."""
     from buhin.client.catalogue import service_info
@@ -264,25 +222,3 @@ def _print_service(function: str, address: str, info: Any) -> None:
         console.print(f"  {output.say('not implemented', '未実装')}: {', '.join(missing)}")
     for limit in info.known_limits:
         console.print(f"  [dim]· {output.say(limit.en, limit.ja)}[/]")
-
-
-def _print_cracks(name: str, answer: InspectResponse) -> None:
-    from rich.table import Table
-
-    from buhin.image_inspect.v1 import image_inspect_pb2
-
-    scaled = answer.HasField("ground_sampling_distance_mm")
-    unit = "mm" if scaled else "px"
-    words = (("crack", "ひび割れ"), ("length", "長さ"), ("mean width", "平均幅"), ("max width", "最大幅"))
-    table = Table(title=f"{name}  {answer.width_px}×{answer.height_px}", title_justify="left")
-    for n, word in enumerate(words):
-        table.add_column(output.say(*word) + (f" ({unit})" if n else ""), justify="right" if n else "left")
-    table.add_column(output.say("severity", "区分"))
-    table.add_column(output.say("confidence", "確信度"), justify="right")
-    for crack in answer.cracks:
-        lengths = (getattr(crack, f"{part}_{unit}") for part in ("length", "mean_width", "max_width"))
-        severity = image_inspect_pb2.Severity.Name(crack.severity).removeprefix("SEVERITY_").lower()
-        severity = "" if severity == "unspecified" else severity
-        table.add_row(crack.crack_id, *(f"{v:.2f}" for v in lengths), severity, f"{crack.confidence:.2f}")
-    output.console().print(table if answer.cracks else f"{name}: {output.say('no cracks', 'ひび割れなし')}")
-    output.print_review(answer.review)

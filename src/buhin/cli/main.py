@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from buhin.cli import functions, models, output, pipeline, translate, up
+from buhin.cli import functions, inspect, models, output, pipeline, translate, up
 
 _EXTRAS = {
     "PIL": "pipelines", "dbos": "pipelines", "jinja2": "pipelines",
@@ -47,7 +47,8 @@ app.command()(functions.services)
 app.command()(functions.transcribe)
 app.command()(translate.translate)
 app.command()(functions.summarize)
-app.command()(functions.inspect)
+app.command()(inspect.inspect)
+app.command()(inspect.compare)
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(models.app, name="models")
 

@@ -91,7 +91,35 @@ def test_inspect_prints_a_table_a_photograph_and_writes_the_overlays(at: Path) -
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["C1", "200.00", "1.50", "3.00", "wide", "0.90"]
     assert {path.name for path in (at / "drawn").iterdir()} == {"a.png", "b.png"}
     assert (at / "drawn" / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert "the same place: a.jpg, b.jpg (80%)" in result.stderr
+    assert "2 cracks of 600 px" in result.stderr
     assert "length (px)" in buhin("inspect", "a.jpg").stdout
+
+
+def test_a_photograph_that_cannot_be_read_does_not_stop_the_others(at: Path) -> None:
+    photograph(at / "a.jpg")
+    (at / "b.jpg").write_bytes(b"no picture")
+    photograph(at / "c.jpg")
+    result = buhin("inspect", "a.jpg", "b.jpg", "c.jpg")
+    assert result.exit_code == 1
+    assert "a.jpg  640×480" in result.stdout
+    assert "c.jpg  640×480" in result.stdout
+    assert "b.jpg: UNREADABLE_MEDIA" in result.stderr
+    told = json.loads(buhin("inspect", "a.jpg", "b.jpg", "--json").stdout)
+    assert [("cracks" in each, each.get("error", {}).get("reason")) for each in told] == [
+        (True, None), (False, "UNREADABLE_MEDIA"),
+    ]  # fmt: skip
+
+
+def test_compare_prints_what_changed(at: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        photograph(at / name)
+    result = buhin("compare", "a.jpg", "b.jpg", "--overlay", "changes.png")
+    assert result.exit_code == 0, result.output
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in result.stdout.splitlines() if "│" in line]
+    assert rows == [["new", "", "C2", "", ""], ["grown", "C1", "C1", "+12.00", "+0.50"]]
+    assert (at / "changes.png").read_bytes() == b"\x89PNG"
+    assert json.loads(buhin("compare", "a.jpg", "b.jpg", "--json").stdout)["changes"][0]["after_crack_id"] == "C2"
 
 
 @pytest.mark.parametrize(
