@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test evaluate lint proto-check protos samples clean
+.PHONY: help demo test evaluate train-crack evaluate-crack lint proto-check protos samples clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.installed ## Run both pipelines on the sample input: environment, models, services, results in out/
 	@$(BIN)/buhin models pull
@@ -21,6 +21,13 @@ test: lint proto-check ## Run every check and every test
 evaluate: $(VENV)/.installed-dev ## Measure every service on real data (DATA=FOLDER) and write docs/quality.md and the cards' figures
 	@$(BIN)/buhin models pull
 	@$(BIN)/python -m scripts.evaluate $(if $(DATA),--data $(DATA))
+
+train-crack: $(VENV)/.installed-dev ## Train the crack network from scratch on DATA=FOLDER (two hours on two cores), export it into out/crack
+	$(BIN)/python -m training.crack.train --data $(DATA) --out out/crack
+	$(BIN)/python -m training.crack.export --data $(DATA) --weights out/crack
+
+evaluate-crack: $(VENV)/.installed-dev ## Measure the crack network beside the classical engine (DATA=FOLDER with uav/ and sut/) and write docs/crack-model.md
+	$(BIN)/python -m training.crack.evaluate $(if $(DATA),--data $(DATA))
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ Scores = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Detection:
-    """What an engine finds in a photograph. ``scores`` are at least ``threshold`` where ``mask`` is set."""
+    """What an engine finds in a photograph. ``scores`` are at least ``threshold`` (0 to 255) where ``mask`` is set."""
 
     mask: Mask
     scores: Scores

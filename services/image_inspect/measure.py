@@ -13,12 +13,12 @@ from skimage.measure import approximate_polygon
 
 from buhin.engine import Stop
 from services.image_inspect import widths
+from services.image_inspect.certain import BLOCK_PX, blocks
 from services.image_inspect.engine import Detection, Mask, Photo
 from services.image_inspect.skeleton import Points, graph
 from services.image_inspect.widths import Values
 
 _TOLERANCE_PX = 0.5
-_BLOCK = 8
 _MARGIN = 2
 _ALONG = 7
 """The widest place is one that holds over half of so many points."""
@@ -97,17 +97,15 @@ def _parts(mask: Mask, min_length: float) -> Iterator[tuple[tuple[int, int, int,
 
     Parts are told apart among blocks of pixels first, so that labels are not needed for every pixel of a photograph.
     """
-    height, width = mask.shape
-    rows, columns = (np.arange(0, length, _BLOCK) for length in (height, width))
-    blocks = np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(blocks.astype(np.uint8), connectivity=8)
+    occupied = blocks(mask, np.logical_or).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(occupied, connectivity=8)
     for label in range(1, count):
-        x, y, w, h = (int(value) * _BLOCK for value in stats[label][:4])
+        x, y, w, h = (int(value) * BLOCK_PX for value in stats[label][:4])
         if np.hypot(w, h) < 0.5 * min_length:
             continue
-        here = labels[y // _BLOCK : (y + h) // _BLOCK, x // _BLOCK : (x + w) // _BLOCK] == label
+        here = labels[y // BLOCK_PX : (y + h) // BLOCK_PX, x // BLOCK_PX : (x + w) // BLOCK_PX] == label
         crop = mask[y : y + h, x : x + w]
-        crop = crop & np.repeat(np.repeat(here, _BLOCK, axis=0), _BLOCK, axis=1)[: crop.shape[0], : crop.shape[1]]
+        crop = crop & np.repeat(np.repeat(here, BLOCK_PX, axis=0), BLOCK_PX, axis=1)[: crop.shape[0], : crop.shape[1]]
         parts, inner, inner_stats, _ = cv2.connectedComponentsWithStats(crop.astype(np.uint8), connectivity=8)
         for part in range(1, parts):
             left, top, wide, high = (int(value) for value in inner_stats[part][:4])

@@ -149,7 +149,7 @@ class ImageSettings(ServerSettings):
     """Most pixels of one photograph, read from its header before it is decoded."""
     max_side_px: int = Field(default=20_000, ge=1, le=100_000)
     """Longest side of one photograph."""
-    image_engine: Literal["network", "ridge"] = "ridge"
+    image_engine: Literal["network", "ridge"] = "network"
     """What finds cracks: the trained network, or the classical filter, which needs no model."""
     image_model: str = "crack-segmentation"
     """Model of the manifest that the network is."""

@@ -29,13 +29,16 @@ def page(records: Path) -> str:
         samples=plan["samples"],
         rounds=plan["rounds"],
         threshold=export["threshold"],
+        sure=export["sure"],
         before=export["calibration_error"]["before"],
         after=export["calibration_error"]["after"],
         int8=export["f1"]["int8"],
         float=export["f1"]["float"],
         data=training["data_sha256"],
     )
-    return "\n".join([said, *_quality(evaluation), "", "## The training", "", *_curve(training["curve"]), ""])
+    sizes = json.loads((records / "sizes.json").read_text(encoding="utf-8"))
+    parts = [said, *_quality(evaluation), "", *_sizes(sizes), "", "## The training", "", *_curve(training["curve"]), ""]
+    return "\n".join(parts)
 
 
 def _quality(evaluation: dict[str, Any]) -> list[str]:
@@ -50,6 +53,24 @@ def _quality(evaluation: dict[str, Any]) -> list[str]:
             cells = [f"{s[figure]:.3f}" if figure in figures else "" for figure in ("precision", "recall", "f1")]
             joints = f"{s['on_joints']:.3f}" if name.startswith("generated") else ""
             lines.append(f"| {name} | {count} | {engine} | {' | '.join(cells)} | {joints} | {s['flagged']:.3f} |")
+    return lines
+
+
+def _sizes(sizes: list[dict[str, Any]]) -> list[str]:
+    runs, threads = sizes[0]["runs"], sizes[0]["threads"]
+    head = (
+        "One JPEG from its bytes to measured cracks, in a process of its own; medians of "
+        f"{runs} runs on {threads} cores. The process has the memory of the first column before it begins."
+    )
+    lines = [
+        "## Time and memory", "", head, "",
+        "| megapixels | cracks | seconds | seconds a megapixel | MiB before | MiB at the peak |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for each in sizes:
+        pace = each["seconds"] / each["megapixels"]
+        cells = [f"{each['megapixels']:.0f}", f"{each['cracks']:.0f}", f"{each['seconds']:.1f}", f"{pace:.2f}"]
+        lines.append(f"| {' | '.join(cells)} | {each['before_mib']:.0f} | {each['peak_mib']:.0f} |")
     return lines
 
 

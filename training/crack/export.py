@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -24,13 +25,15 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from torch import Tensor, nn
 
+from services.image_inspect.certain import certain
 from training.crack.data import SIDE, Labelled, Pixels, generated, generated_for_validation, photographs
 from training.crack.net import STRIDE, CrackNet
-from training.crack.scores import Probabilities, Scores, table
+from training.crack.scores import Probabilities, Scores, score
 from training.crack.train import predictor, worth
 
 INPUT, OUTPUT = "photographs", "probabilities"
-THRESHOLDS = tuple(round(0.1 + 0.025 * n, 3) for n in range(34))
+THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+SURE = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 _BINS = 15
 _RANGES_FROM = 96
 
@@ -98,16 +101,18 @@ def export(data: Path, weights: Path, out: Path) -> dict[str, Any]:
             plain, out / "crack.onnx", _Ranges(data), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv"],
         )  # fmt: skip
-        files = {"float": plain, "int8": out / "crack.onnx"}
-        scores = {name: table(sets, runner(file), THRESHOLDS) for name, file in files.items()}
-    threshold = max(THRESHOLDS, key=lambda each: worth(scores["int8"][each]))
+        scores = _scored(sets, runner(out / "crack.onnx"), list(product(THRESHOLDS, SURE)))
+        chosen = max(scores, key=lambda pair: worth(scores[pair]))
+        in_float = _scored(sets, runner(plain), [chosen])
+    threshold, sure = chosen
     model = onnx.load(out / "crack.onnx")
-    onnx.helper.set_model_props(model, {"threshold": str(threshold), "stride": str(STRIDE)})
+    onnx.helper.set_model_props(model, {"threshold": str(threshold), "sure": str(sure), "stride": str(STRIDE)})
     onnx.save(model, out / "crack.onnx")
     told = {
         "calibration": {"slope": slope, "shift": shift},
         "threshold": threshold,
-        "f1": {name: _mean_f1(each[threshold]) for name, each in scores.items()},
+        "sure": sure,
+        "f1": {"float": _mean_f1(in_float[chosen]), "int8": _mean_f1(scores[chosen])},
         "calibration_error": {
             "before": calibration_error(found, truth),
             "after": calibration_error(torch.sigmoid(slope * _logits(found) + shift).float().numpy(), truth),
@@ -116,6 +121,21 @@ def export(data: Path, weights: Path, out: Path) -> dict[str, Any]:
     }  # fmt: skip
     (out / "export.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return told
+
+
+def _scored(
+    sets: dict[str, list[Labelled]],
+    predict: Callable[[Pixels], Probabilities],
+    pairs: list[tuple[float, float]],
+) -> dict[tuple[float, float], dict[str, Scores]]:
+    """The scores of each set for each pair of thresholds."""
+    found: dict[tuple[float, float], dict[str, Scores]] = {pair: {} for pair in pairs}
+    for name, photos in sets.items():
+        predicted = [(predict(photo.photo) * 255).astype(np.uint8) for photo in photos]
+        for threshold, sure in found:
+            masks = (certain(scores, 255 * threshold, 255 * sure) for scores in predicted)
+            found[threshold, sure][name] = score(zip(photos, masks, strict=True))
+    return found
 
 
 def _mean_f1(scores: dict[str, Scores]) -> float:

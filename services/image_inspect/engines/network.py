@@ -13,6 +13,7 @@ import onnxruntime
 from buhin.engine import Stop
 from buhin.errors import UnusableModelError
 from buhin.models.store import Model
+from services.image_inspect.certain import certain
 from services.image_inspect.engine import Detection, Photo, Scores
 from services.image_inspect.tiling import Tile, tiles
 
@@ -26,7 +27,8 @@ _WIDE_PX = 5
 
 
 class NetworkEngine:
-    """An InspectEngine by an ONNX model, of which the metadata say ``threshold`` (0 to 1) and ``stride`` (pixels).
+    """An InspectEngine by an ONNX model, of which the metadata say ``threshold`` and ``sure`` (0 to 1; see certain.py)
+    and ``stride`` (pixels).
 
     The model maps photographs (n, height, width, 3) to probabilities (n, height, width), both in 8 bits. Raises
     UnusableModelError for one that does not.
@@ -41,23 +43,20 @@ class NetworkEngine:
         try:
             self._session = onnxruntime.InferenceSession(model.main, options, providers=["CPUExecutionProvider"])
             said = self._session.get_modelmeta().custom_metadata_map
-            self._threshold, self._stride = float(said["threshold"]), int(said["stride"])
+            self._threshold, self._sure = 255 * float(said["threshold"]), 255 * float(said["sure"])
+            self._stride = int(said["stride"])
             (self._input,) = (each.name for each in self._session.get_inputs())
-        except (ValueError, KeyError, RuntimeError) as error:
+        except Exception as error:
             raise UnusableModelError(engine=self.name, model=model.id, problem=str(error)) from error
         self._batch_size = batch_size
         self.models = (model.loaded("crack segmentation"),)
 
-    @property
-    def threshold(self) -> float:
-        """From this probability on a pixel is crack."""
-        return self._threshold
-
     def warm_up(self) -> None:
         """Find a drawn crack."""
         rng = np.random.default_rng(0)
-        photo = np.repeat(rng.normal(165, 6, (128, 128, 1)), 3, axis=2).astype(np.uint8)
-        cv2.polylines(photo, [np.array([(4, 20), (50, 46), (66, 80), (124, 104)], np.int32)], False, (60, 58, 55), 3)
+        photo = np.repeat(rng.normal(165, 4, (256, 256, 1)), 3, axis=2).astype(np.uint8)
+        line = np.stack([np.arange(0, 257, 4), 128 + np.cumsum(rng.normal(0, 2.2, 65))], axis=1)
+        cv2.polylines(photo, [np.round(line).astype(np.int32)], False, (60, 58, 55), 4)
         if not self.detect(photo, Stop()).mask.any():
             raise RuntimeError("the network does not find a drawn crack")
 
@@ -73,7 +72,7 @@ class NetworkEngine:
             if coarse is not None:
                 found = np.maximum(found, _part(coarse, tile, photo))
             tile.blend(scores, found)
-        return Detection(scores >= 255 * self._threshold, scores, 255 * self._threshold)
+        return Detection(certain(scores, self._threshold, self._sure), scores, self._threshold)
 
     def _run(self, photo: Photo, stop: Stop) -> Iterator[tuple[Tile, Scores]]:
         """Each tile with its probabilities times 255."""
@@ -92,7 +91,7 @@ class NetworkEngine:
         scores = np.zeros(small.shape[:2], np.uint8)
         for tile, found in self._run(small, stop):
             tile.blend(scores, found)
-        mask = (scores >= 255 * self._threshold).astype(np.uint8)
+        mask = (scores >= self._threshold).astype(np.uint8)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIDE_PX, _WIDE_PX))
         wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
         return np.asarray(scores * wide, np.uint8) if wide.any() else None

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from buhin import paths
 from buhin.errors import DigestMismatchError
 from buhin.models.files import CHUNK, matches, sha256
 from buhin.models.manifest import ModelEntry, ModelFile
@@ -167,9 +168,9 @@ class HubSource:
         part.replace(target)
 
 
-def of(name: str, shipped: Path | None = None) -> Source:
-    """The source that a manifest calls by this name. ``shipped`` is the folder of the models that come with it."""
-    if name == "shipped":
-        return Directory(shipped or Path())
-    known: dict[str, type[Installed | Index | HubSource]] = {"installed": Installed, "index": Index, "hub": HubSource}
+def of(name: str) -> Source:
+    """The source that a manifest calls by this name. ``shipped`` is the folder of the models that come with buhin."""
+    known: dict[str, Callable[[], Source]] = {
+        "shipped": lambda: Directory(paths.data("models")), "installed": Installed, "index": Index, "hub": HubSource
+    }  # fmt: skip
     return known[name]()

