@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from buhin.common.v1 import common_pb2
 from buhin.pipelines.inputs import InputFile, Value
 
 
@@ -72,6 +73,8 @@ class Job:
     parameters: Mapping[str, Value | None]
     source: InputFile | None
     """The input file of a run on one file."""
+    cards: Mapping[str, common_pb2.ServiceInfo]
+    """The cards of the services by their full names, as far as they could be asked for."""
     results: Mapping[str, StepResult]
     """What the writer asked for, by its own names. What is optional may be absent."""
 

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from typing import Any
 from dbos import DBOS, SetWorkflowID
 from google.protobuf import message_factory
 
+from buhin.client.catalogue import service_info
 from buhin.client.connection import Connection
+from buhin.common.v1 import common_pb2
 from buhin.config import ClientSettings
 from buhin.errors import (
     BuhinError,
@@ -261,8 +263,18 @@ class _Execution:
     def _stopped(self, step: Step, error: BuhinError) -> RunStoppedError:
         return RunStoppedError(run=self._run.id, step=step.id, problem=error.message, problem_ja=error.message_ja)
 
+    def _cards(self) -> dict[str, common_pb2.ServiceInfo]:
+        """The cards of the services, as far as they still answer."""
+        cards = {}
+        for function in self._connections:
+            with suppress(BuhinError):
+                info = service_info(function, settings=self._settings)
+                cards[info.service] = info
+        return cards
+
     def _write(self) -> list[Path]:
         written = []
+        cards = self._cards()
         try:
             for output in self._spec.outputs:
                 job = Job(
@@ -272,6 +284,7 @@ class _Execution:
                     began=self._run.record.began,
                     parameters=self._parameters,
                     source=self._source,
+                    cards=cards,
                     results={need: self._results[step] for need, step in output.sources.items()},
                 )
                 path = self._out / output.file

@@ -160,6 +160,7 @@ def test_the_report_shows_everything(survey: Report) -> None:
     assert re.search(r"人による確認が必要To be checked by a person\s*5\s", page.text)
     assert "35.681236, -139.767125" in page.text
     assert "sha256:" + "ab" * 32 in page.text
+    assert page.text.count("決まった答え") == 2, "the description and the known limit of the service's card"
     lines = [attributes["points"] for attributes in page.all("polyline")]
     assert lines.count("64,96 224,168 320,192 576,264") == 4, "two photographs of that size, small and large each"
     rows = [attributes["id"] for attributes in page.all("tr") if "id" in attributes]

@@ -46,8 +46,16 @@ def services(job: Job) -> list[dict[str, Any]]:
                 "version": p.service_version,
                 "engine": f"{p.engine} {p.engine_version}".strip(),
                 "models": models,
+                "card": job.cards.get(p.service),
+                "quality": _quality(job, p.service, {digest for _, digest in models}),
                 "requests": [],
             },
         )
         entry["requests"].append((label, p.request_id))
     return list(found.values())
+
+
+def _quality(job: Job, service: str, digests: set[str]) -> list[Any]:
+    """What was measured with the models that answered, or without any."""
+    card = job.cards.get(service)
+    return [figure for figure in card.quality if figure.model_digest in {"", *digests}] if card else []
