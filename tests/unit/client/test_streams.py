@@ -78,7 +78,8 @@ class EchoServer(grpc.GenericRpcHandler):
         )
 
     def _speak(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
-        context.add_callback(self.ended.set)
+        if not context.add_callback(self.ended.set):  # it has ended before it began
+            self.ended.set()
         self.deadlines.append(context.time_remaining())
         self.targets.append(next(requests).config.target_language_code)
         for request in requests:
@@ -86,7 +87,8 @@ class EchoServer(grpc.GenericRpcHandler):
             yield translate.StreamTranslateTextResponse(translated_text=request.text.upper())
 
     def _write(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        context.add_callback(self.ended.set)
+        if not context.add_callback(self.ended.set):  # it has ended before it began
+            self.ended.set()
         self.deadlines.append(context.time_remaining())
         for letter in request.text:
             self.before(context)
