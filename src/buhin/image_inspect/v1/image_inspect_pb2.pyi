@@ -185,7 +185,7 @@ class InspectConfig(_message.Message):
     severity_rules: _builtins.str
     """Rule set of severity. Those of the service are listed in the error for an unknown one. Default `general`."""
     include_position: _builtins.bool
-    """Return the position and the heading of the camera from the EXIF data. Otherwise they are not read."""
+    """Return the position and the heading of the camera from the EXIF data. Otherwise they are dropped; never logged."""
     include_width_profiles: _builtins.bool
     """Return the width profile of each branch."""
     def __init__(
