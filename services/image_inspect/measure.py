@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import median_filter
+from scipy.spatial import cKDTree
 from skimage.measure import approximate_polygon
 
 from buhin.engine import Stop
@@ -198,8 +199,7 @@ def _is_clear(line: Points, junctions: Points, half: Values) -> npt.NDArray[np.b
     along = _along(line)
     clear = np.minimum(along, along[-1] - along) >= 1.5 * half
     if len(junctions):
-        apart = np.linalg.norm(line[:, None] - junctions[None], axis=2).min(axis=1)
-        clear &= apart >= 2 * half + 2
+        clear &= cKDTree(junctions).query(line)[0] >= 2 * half + 2
     return np.asarray(clear)
 
 

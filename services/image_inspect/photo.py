@@ -78,8 +78,8 @@ def decode(header: Header) -> tuple[Photo, list[Notice]]:
                     )
                 )
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(_rgb(upright), np.uint8), notices
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(_rgb(image), np.uint8), notices
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise _unreadable(header.field, str(error)) from error
 
@@ -92,7 +92,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _open(data: bytes, field: str) -> Image.Image:

@@ -10,6 +10,7 @@ the distance to the edge. On profiles along the normal of the centre line see Ya
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import erf, sqrt
 from typing import Any
 
@@ -30,7 +31,8 @@ _ALONG = 5
 """So many neighbouring profiles are averaged."""
 _MIN_CONTRAST = 8.0
 """In grey levels of 255."""
-_AT_ONCE = 4096
+_LONGEST, _SAMPLES = 4_096, 250_000
+"""At most so many profiles, and so many samples, are looked at together."""
 _WIDE_PX = 4.0
 """From this width on a crack is as dark as the median of its middle, below as its darkest place."""
 _SPREAD_PX = 0.8
@@ -70,24 +72,13 @@ def half_widths(line: Points, distance: Distances) -> Values:
     return np.asarray(np.maximum(0.5, distance[y, x] - 0.25), np.float64)
 
 
-def across(image: npt.NDArray[Any], line: Points, half: Values, beyond: float) -> tuple[Values, Profiles]:
-    """Where the samples lie along the normal in pixels, and the values of an image of one channel there."""
-    reach = 1.5 * float(half.max()) + beyond
-    offsets = np.arange(-reach, reach + _STEP_PX / 2, _STEP_PX)
-    normal = normals(line, float(np.median(half)))
-    parts = []
-    for first in range(0, len(line), _AT_ONCE):
-        part = slice(first, first + _AT_ONCE)
-        at = (line[part, None] + offsets[None, :, None] * normal[part, None]).astype(np.float32)
-        parts.append(cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    values = np.concatenate(parts).astype(np.float32)
-    return offsets, np.asarray(cv2.blur(values, (1, _ALONG), borderType=cv2.BORDER_REPLICATE), np.float32)
-
-
 def from_scores(scores: npt.NDArray[np.uint8], threshold: float, line: Points, half: Values) -> Values:
     """Between the places where the score falls below ``threshold`` (0 to 255), in pixels; NaN where it does not."""
-    offsets, values = across(scores, line, half, 3.0)
-    return _between(offsets, values - np.float32(threshold), np.zeros((len(line), 1)))
+
+    def between(offsets: Values, values: Profiles, half: Values) -> Values:
+        return _between(offsets, values - np.float32(threshold), np.zeros((len(half), 1)))
+
+    return _along(scores, line, half, 3.0, between)
 
 
 def from_photo(grey: npt.NDArray[np.uint8], line: Points, half: Values) -> Values:
@@ -95,7 +86,38 @@ def from_photo(grey: npt.NDArray[np.uint8], line: Points, half: Values) -> Value
 
     NaN where the contrast is below _MIN_CONTRAST or the surroundings are not reached.
     """
-    offsets, values = across(grey, line, half, _BEYOND_PX)
+    return _along(grey, line, half, _BEYOND_PX, _at_half_contrast)
+
+
+def _along(
+    image: npt.NDArray[Any],
+    line: Points,
+    half: Values,
+    beyond: float,
+    measure: Callable[[Values, Profiles, Values], Values],
+) -> Values:
+    """The widths that ``measure`` finds of profiles across a line, in parts of bounded size.
+
+    It is given where the samples lie along the normal in pixels, the values of the image of one channel there, and half
+    the width of the mask.
+    """
+    normal = normals(line, float(np.median(half)))
+    reach = 1.5 * float(half.max()) + beyond
+    offsets = np.arange(-reach, reach + _STEP_PX / 2, _STEP_PX)
+    count = max(32, min(_LONGEST, _SAMPLES // len(offsets)))
+    found = []
+    for first in range(0, len(line), count):
+        before = min(first, _ALONG)
+        part = slice(first - before, first + count + _ALONG)
+        at = (line[part, None] + offsets[None, :, None] * normal[part, None]).astype(np.float32)
+        values = cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        smooth = cv2.blur(values.astype(np.float32), (1, _ALONG), borderType=cv2.BORDER_REPLICATE)
+        widths = measure(offsets, np.asarray(smooth, np.float32), half[part])
+        found.append(widths[before : before + count])
+    return np.concatenate(found)
+
+
+def _at_half_contrast(offsets: Values, values: Profiles, half: Values) -> Values:
     away = np.abs(offsets)[None] - half[:, None]
     left, right = (
         _median_where(values, (away > 1.5) & (away < _BEYOND_PX) & side) for side in (offsets < 0, offsets > 0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from training.crack.sizes import measured
 
-BYTES_A_PIXEL = 16
-"""The photograph twice while it is decoded (6), the mask and the scores (2), and what JPEG and blending need."""
-TILES_MIB = 700
+BYTES_A_PIXEL = 20
+"""The photograph (3), its mask and its scores (2), and what a crack across all of it needs to be measured: a distance
+for every pixel of its box (4), its skeleton and copies of both.
+"""
+TILES_MIB = 600
 
 
 def test_memory_grows_with_the_photograph_and_not_with_the_work() -> None:
