@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -19,21 +19,23 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from torch import Tensor, nn
 
+from buhin.engine import Stop
+from buhin.models.store import Model
 from services.image_inspect.certain import certain
+from services.image_inspect.engines.network import NetworkEngine
 from training.crack.data import SIDE, Labelled, Pixels, generated, generated_for_validation, photographs
 from training.crack.net import STRIDE, CrackNet
 from training.crack.scores import Probabilities, Scores, score
 from training.crack.train import predictor, worth
 
 INPUT, OUTPUT = "photographs", "probabilities"
-THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
-SURE = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+THRESHOLDS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+SURE = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 _BINS = 15
 _RANGES_FROM = 96
 
@@ -101,13 +103,11 @@ def export(data: Path, weights: Path, out: Path) -> dict[str, Any]:
             plain, out / "crack.onnx", _Ranges(data), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv"],
         )  # fmt: skip
-        scores = _scored(sets, runner(out / "crack.onnx"), list(product(THRESHOLDS, SURE)))
+        scores = _scored(sets, _engine(out / "crack.onnx"), list(product(THRESHOLDS, SURE)))
         chosen = max(scores, key=lambda pair: worth(scores[pair]))
-        in_float = _scored(sets, runner(plain), [chosen])
+        in_float = _scored(sets, _engine(plain), [chosen])
     threshold, sure = chosen
-    model = onnx.load(out / "crack.onnx")
-    onnx.helper.set_model_props(model, {"threshold": str(threshold), "sure": str(sure), "stride": str(STRIDE)})
-    onnx.save(model, out / "crack.onnx")
+    _say(out / "crack.onnx", threshold, sure)
     told = {
         "calibration": {"slope": slope, "shift": shift},
         "threshold": threshold,
@@ -124,14 +124,12 @@ def export(data: Path, weights: Path, out: Path) -> dict[str, Any]:
 
 
 def _scored(
-    sets: dict[str, list[Labelled]],
-    predict: Callable[[Pixels], Probabilities],
-    pairs: list[tuple[float, float]],
+    sets: dict[str, list[Labelled]], engine: NetworkEngine, pairs: list[tuple[float, float]]
 ) -> dict[tuple[float, float], dict[str, Scores]]:
     """The scores of each set for each pair of thresholds."""
     found: dict[tuple[float, float], dict[str, Scores]] = {pair: {} for pair in pairs}
     for name, photos in sets.items():
-        predicted = [(predict(photo.photo) * 255).astype(np.uint8) for photo in photos]
+        predicted = [engine.scores(photo.photo, Stop()) for photo in photos]
         for threshold, sure in found:
             masks = (certain(scores, 255 * threshold, 255 * sure) for scores in predicted)
             found[threshold, sure][name] = score(zip(photos, masks, strict=True))
@@ -150,17 +148,17 @@ def _pixels(net: CrackNet, sets: dict[str, list[Labelled]]) -> Iterator[tuple[Pr
             yield predict(photo.photo).ravel()[::11], photo.cracks.ravel()[::11]
 
 
-def runner(file: Path) -> Any:
-    """As ``predictor``, by the ONNX file."""
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+def _engine(file: Path) -> NetworkEngine:
+    """The engine with a model whose thresholds are still to be chosen."""
+    _say(file, 0.5, 0.5)
+    return NetworkEngine(Model(file.stem, file.parent, file, "", "", file.stat().st_size))
 
-    def predict(photo: Pixels) -> Probabilities:
-        height, width = photo.shape[:2]
-        padded = np.pad(photo, ((0, -height % STRIDE), (0, -width % STRIDE), (0, 0)), mode="reflect")
-        (found,) = session.run([OUTPUT], {INPUT: padded[None]})
-        return np.asarray(found[0, :height, :width] / np.float32(255), np.float32)
 
-    return predict
+def _say(file: Path, threshold: float, sure: float) -> None:
+    """Write thresholds into a model."""
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, {"threshold": str(threshold), "sure": str(sure), "stride": str(STRIDE)})
+    onnx.save(model, file)
 
 
 class _Ranges(CalibrationDataReader):  # type: ignore[misc]

@@ -20,10 +20,12 @@ from services.image_inspect.tiling import Tile, tiles
 T = TypeVar("T")
 
 TILE_PX, OVERLAP_PX = 768, 64
-_COARSE = 4
-"""Cracks wider than the network knows are looked for in the photograph made so many times smaller."""
+HALF_SHARE = 0.3
+"""What a copy half as large says counts by so much where it is surer: in it smooth and wide cracks look like others."""
 _WIDE_PX = 5
-"""What is found there counts from this width, in pixels of the smaller photograph."""
+"""In a copy a quarter as large what is found counts from this width, in pixels of the copy: it is too wide for the
+others.
+"""
 
 
 class NetworkEngine:
@@ -65,14 +67,22 @@ class NetworkEngine:
 
     def detect(self, photo: Photo, stop: Stop) -> Detection:
         """Tile by tile, looking at ``stop`` before every batch."""
-        height, width = photo.shape[:2]
-        coarse = self._coarse(photo, stop) if max(height, width) > TILE_PX else None
-        scores = np.zeros((height, width), np.uint8)
-        for tile, found in self._run(photo, stop):
-            if coarse is not None:
-                found = np.maximum(found, _part(coarse, tile, photo))
-            tile.blend(scores, found)
+        scores = self.scores(photo, stop)
         return Detection(certain(scores, self._threshold, self._sure), scores, self._threshold)
+
+    def scores(self, photo: Photo, stop: Stop) -> Scores:
+        """The probability of a crack in every pixel times 255, of the photograph and of smaller copies together."""
+        half, quarter = self._of_copy(photo, 2, stop), self._of_copy(photo, 4, stop)
+        wide = None if quarter is None else self._wide(quarter)
+        scores = np.zeros(photo.shape[:2], np.uint8)
+        for tile, found in self._run(photo, stop):
+            if half is not None:
+                surer = cv2.addWeighted(found, 1 - HALF_SHARE, _part(half, tile, photo), HALF_SHARE, 0)
+                found = np.maximum(found, np.asarray(surer, np.uint8))
+            if wide is not None:
+                found = np.maximum(found, _part(wide, tile, photo))
+            tile.blend(scores, found)
+        return scores
 
     def _run(self, photo: Photo, stop: Stop) -> Iterator[tuple[Tile, Scores]]:
         """Each tile with its probabilities times 255."""
@@ -82,19 +92,22 @@ class NetworkEngine:
             (found,) = self._session.run(None, {self._input: np.stack([tile.of(photo) for tile in batch])})
             yield from zip(batch, found, strict=True)
 
-    def _coarse(self, photo: Photo, stop: Stop) -> Scores | None:
-        """What is wide in the smaller photograph; None where nothing is."""
-        size = [max(1, round(length / _COARSE)) for length in photo.shape[1::-1]]
-        small = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-        if min(size) < self._stride:
+    def _of_copy(self, photo: Photo, times: int, stop: Stop) -> Scores | None:
+        """What is found in a copy so many times smaller; None where that is smaller than the network sees."""
+        size = [round(length / times) for length in photo.shape[1::-1]]
+        if min(size) < 2 * self._stride:
             return None
+        small = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
         scores = np.zeros(small.shape[:2], np.uint8)
         for tile, found in self._run(small, stop):
             tile.blend(scores, found)
+        return scores
+
+    def _wide(self, scores: Scores) -> Scores:
+        """What is wide of it."""
         mask = (scores >= self._threshold).astype(np.uint8)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIDE_PX, _WIDE_PX))
-        wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
-        return np.asarray(scores * wide, np.uint8) if wide.any() else None
+        return np.asarray(scores * cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), np.uint8)
 
 
 def _part(coarse: Scores, tile: Tile, photo: Photo) -> Scores:
