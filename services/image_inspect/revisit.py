@@ -31,8 +31,8 @@ def compared(
     engine: InspectEngine, before: photo.Header, after: photo.Header, options: Options, stop: Stop
 ) -> image_inspect_pb2.CompareResponse:
     """Compare. Raises NotTheSamePlaceError, or what ``inspect`` raises."""
-    later = inspect(engine, after, options, stop)
     earlier_photo, _ = photo.decode(before)
+    later = inspect(engine, after, options, stop)
     found = register(features(earlier_photo), features(later.photo))
     if found is None:
         raise NotTheSamePlaceError(field="before_image")
