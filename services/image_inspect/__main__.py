@@ -9,12 +9,10 @@ from buhin.config import ImageSettings
 from buhin.image_inspect.v1 import image_inspect_pb2_grpc
 from buhin.models.store import ModelStore
 from buhin.serving import Application, run
-from services.image_inspect.engine import InspectEngine
+from services.image_inspect.engine import ROLE, InspectEngine
 from services.image_inspect.engines.ridge import RidgeEngine
 from services.image_inspect.servicer import ImageInspectServicer
 from services.image_inspect.severity import rule_sets
-
-ROLE = "crack segmentation"
 
 
 def application(settings: ImageSettings) -> Application[InspectEngine]:

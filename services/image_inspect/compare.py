@@ -17,7 +17,9 @@ from services.image_inspect.skeleton import Points
 NEAR_PX, NEAR_ERRORS = 4.0, 3.0
 """Lines are the same within so many pixels, or so many times the error of the registration, or half the width."""
 SAME, OUT_OF_VIEW = 0.2, 0.2
-"""A crack is new where less of it was there; not judged where less of it was in view."""
+"""A crack is new where less of it was there and it holds no earlier crack; not judged where less of it was in view."""
+HELD = 0.5
+"""A crack holds an earlier one of which so much is found again in it: it has grown, however far."""
 GROWN_PX, GROWN_SHARE = 10.0, 0.05
 """Growth in length that counts: the larger of both."""
 WIDER_PX, WIDER_SHARE = 0.7, 0.15
@@ -68,12 +70,13 @@ def compare(
             changes.append(Change(ChangeKind.OUT_OF_VIEW, after=number))
             continue
         matched, counterparts = matches.of(points, max(near, crack.mean_width / 2))
-        if matched[seen].mean() < SAME:
+        missing = [_missing(earlier[n][seen_after[n]], points, near) for n in counterparts]
+        held = [lost <= (1 - HELD) * len(earlier[n]) for lost, n in zip(missing, counterparts, strict=True)]
+        if not counterparts or (matched[seen].mean() < SAME and not any(held)):
             changes.append(Change(ChangeKind.NEW, after=number))
             continue
         known.update(counterparts)
-        missing = _without(earlier, seen_after, counterparts, points, near)
-        length = float((seen & ~matched).sum() - missing)
+        length = float((seen & ~matched).sum() - sum(missing))
         changes.append(_grown(crack, number, [before[n] for n in counterparts], counterparts, length, found.size))
     for number, seen in enumerate(seen_after):
         if number not in known:
@@ -99,16 +102,9 @@ class _Matches:
         return matched, tuple(int(n) for n, count in zip(owners, counts, strict=True) if count >= near)
 
 
-def _without(
-    earlier: Sequence[Points],
-    seen: Sequence[npt.NDArray[np.bool_]],
-    counterparts: Sequence[int],
-    points: Points,
-    near: float,
-) -> int:
-    """How many pixels of earlier cracks, as far as the later photograph shows them, have no counterpart."""
-    tree = cKDTree(points)
-    return sum(int((tree.query(earlier[n][seen[n]])[0] > near).sum()) for n in counterparts)
+def _missing(line: Points, points: Points, near: float) -> int:
+    """How many pixels of an earlier line have no counterpart among the points of a later one."""
+    return int((cKDTree(points).query(line)[0] > near).sum()) if len(line) else 0
 
 
 def _grown(

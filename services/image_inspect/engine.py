@@ -18,6 +18,10 @@ Scores = npt.NDArray[np.uint8]
 """How sure that there is a crack, 0 to 255, shape (height, width)."""
 
 
+ROLE = "crack segmentation"
+"""What a trained model is used for."""
+
+
 @dataclass(frozen=True)
 class Detection:
     """What an engine finds in a photograph. ``scores`` are at least ``threshold`` (0 to 255) where ``mask`` is set."""

@@ -19,6 +19,8 @@ from services.image_inspect.engine import InspectEngine
 from services.image_inspect.inspection import Options, inspect
 
 MAX_ID = 128
+MAX_PHOTOS = 5_000
+"""Of one flight; about 55 kB are kept of each to tell which show the same place."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Flight:
             raise MissingFieldError(field="photo.photo_id")
         if len(photo_id) > MAX_ID:
             raise InputTooLargeError(field="photo.photo_id", size=len(photo_id), unit="characters", limit=MAX_ID)
+        if len(self._seen) >= MAX_PHOTOS:
+            raise InputTooLargeError(field="photo", size=len(self._seen) + 1, unit="photographs", limit=MAX_PHOTOS)
         if photo_id in self._seen:
             raise InvalidValueError(field="photo.photo_id", value=photo_id, accepted="an identifier not sent before")
         self._seen.add(photo_id)

@@ -14,7 +14,7 @@ from buhin.engine import Stop
 from buhin.errors import UnusableModelError
 from buhin.models.store import Model
 from services.image_inspect.certain import certain
-from services.image_inspect.engine import Detection, Photo, Scores
+from services.image_inspect.engine import ROLE, Detection, Photo, Scores
 from services.image_inspect.tiling import Tile, tiles
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class NetworkEngine:
         except Exception as error:
             raise UnusableModelError(engine=self.name, model=model.id, problem=str(error)) from error
         self._batch_size = batch_size
-        self.models = (model.loaded("crack segmentation"),)
+        self.models = (model.loaded(ROLE),)
 
     def warm_up(self) -> None:
         """Find a drawn crack."""

@@ -37,6 +37,8 @@ def moved(x: float = 0, y: float = 0, size: float = 1) -> Registration:
         ([LONG], [], ["NOT_FOUND (0,) None"]),
         ([bar(140, 4, 20)], [LONG], ["GROWN (0,) 0"]),
         ([LONG], [bar(200, 7, 20)], ["GROWN (0,) 0"]),
+        ([bar(45, 4, 20)], [bar(330, 4, 20)], ["GROWN (0,) 0"]),
+        ([bar(40, 3, 90, centre=(200, 222))], [bar(300, 40, 0)], ["NEW () 0", "NOT_FOUND (0,) None"]),
         ([bar(80, 4, 0, centre=(140, 200)), bar(80, 4, 0, centre=(260, 200))], [bar(220, 4, 0)], ["GROWN (0, 1) 0"]),
         ([], [], []),
     ],

@@ -98,6 +98,14 @@ async def test_a_fault_is_of_one_photograph_alone() -> None:
     assert (answers[-1].flight_summary.inspected_count, answers[-1].flight_summary.failed_count) == (2, 6)
 
 
+async def test_a_flight_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.image_inspect.flight.MAX_PHOTOS", 2)
+    *answers, last = await fly([config(), *(request(*pair) for pair in PHOTOS.items())])
+    assert [answer.WhichOneof("outcome") for answer in answers] == ["result", "result", "error"]
+    assert type(decode(answers[2].error)) is errors.InputTooLargeError
+    assert (last.flight_summary.inspected_count, last.flight_summary.failed_count) == (2, 1)
+
+
 async def test_a_flight_without_photographs_has_a_summary() -> None:
     [last] = await fly([config()])
     assert last.flight_summary == image_inspect_pb2.FlightSummary()

@@ -67,10 +67,10 @@ class ImageInspectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamInspect(self, request_iterator, context):
-        """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
-        caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
-        last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
-        faster is held back.
+        """Inspects a flight: the config first and once, then at most 5000 photographs. Findings come in order of completion
+        with the caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes
+        on. The last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller
+        that sends faster is held back.
 
         Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
         (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.

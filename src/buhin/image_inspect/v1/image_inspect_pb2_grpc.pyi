@@ -40,10 +40,10 @@ class ImageInspectServiceStub:
     RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
     """
     StreamInspect: _grpc.StreamStreamMultiCallable[_image_inspect_pb2.StreamInspectRequest, _image_inspect_pb2.StreamInspectResponse]
-    """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
-    caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
-    last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
-    faster is held back.
+    """Inspects a flight: the config first and once, then at most 5000 photographs. Findings come in order of completion
+    with the caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes
+    on. The last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller
+    that sends faster is held back.
 
     Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
     (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.
@@ -66,10 +66,10 @@ class ImageInspectServiceAsyncStub(ImageInspectServiceStub):
     RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
     """
     StreamInspect: _aio.StreamStreamMultiCallable[_image_inspect_pb2.StreamInspectRequest, _image_inspect_pb2.StreamInspectResponse]  # type: ignore[assignment]
-    """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
-    caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
-    last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
-    faster is held back.
+    """Inspects a flight: the config first and once, then at most 5000 photographs. Findings come in order of completion
+    with the caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes
+    on. The last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller
+    that sends faster is held back.
 
     Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
     (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.
@@ -101,10 +101,10 @@ class ImageInspectServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_image_inspect_pb2.StreamInspectRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_image_inspect_pb2.StreamInspectResponse], _abc.AsyncIterator[_image_inspect_pb2.StreamInspectResponse]]:
-        """Inspects a flight: the config first and once, then photographs. Findings come in order of completion with the
-        caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes on. The
-        last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller that sends
-        faster is held back.
+        """Inspects a flight: the config first and once, then at most 5000 photographs. Findings come in order of completion
+        with the caller's identifiers; a photograph that cannot be read is told as an error of its own and the flight goes
+        on. The last response is the summary of the flight. Photographs are read as fast as they are inspected: a caller
+        that sends faster is held back.
 
         Errors of the stream: INVALID_ARGUMENT (MISSING_FIELD, INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED
         (TOO_MANY_STREAMS), DEADLINE_EXCEEDED (STREAM_IDLE), UNAVAILABLE as Inspect.
