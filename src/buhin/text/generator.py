@@ -65,8 +65,9 @@ class Generation:
 
 
 class Generator(Protocol):
-    """Writes texts. Deterministic: the most likely token each time. Safe to use from several threads, whose requests it
-    works on together.
+    """Writes texts, the most likely token each time. Safe to use from several threads, whose requests it works on
+    together. Where two tokens are as likely but for rounding, what is computed with them, or was kept of a prompt
+    before, may decide.
     """
 
     @property
