@@ -14,6 +14,7 @@ BuhinError
 ├── UnavailableError                  UNAVAILABLE
 │   ├── NotReadyError                   NOT_READY
 │   ├── DrainingError                   DRAINING
+│   ├── EngineLostError                 ENGINE_LOST
 │   ├── ModelServerError                MODEL_SERVER_UNAVAILABLE
 │   └── ModelError                      MODEL_UNAVAILABLE
 │       ├── ModelMissingError             MODEL_MISSING
@@ -23,7 +24,17 @@ BuhinError
 │       ├── UnusableModelError            UNUSABLE_MODEL
 │       ├── ModelServerRefusedError       MODEL_SERVER_REFUSED
 │       └── EngineFailedError             ENGINE_FAILED
+├── UnauthenticatedError              UNAUTHENTICATED
+│   ├── TokenMissingError               TOKEN_MISSING
+│   ├── TokenExpiredError               TOKEN_EXPIRED
+│   └── TokenInvalidError               TOKEN_INVALID
+├── PermissionDeniedError             PERMISSION_DENIED
+│   ├── UnknownCallerError              UNKNOWN_CALLER
+│   ├── ScopeMissingError               SCOPE_MISSING
+│   └── NotAllowedError                 NOT_ALLOWED
+├── QuotaExceededError                RESOURCE_EXHAUSTED   QUOTA_EXCEEDED
 ├── QueueFullError                    RESOURCE_EXHAUSTED   QUEUE_FULL
+├── DeadlineTooShortError             RESOURCE_EXHAUSTED   DEADLINE_TOO_SHORT
 ├── ModelServerBusyError              RESOURCE_EXHAUSTED   MODEL_SERVER_BUSY
 ├── TooManyStreamsError               RESOURCE_EXHAUSTED   TOO_MANY_STREAMS
 ├── DeadlineExceededError             DEADLINE_EXCEEDED    DEADLINE_EXCEEDED
@@ -43,7 +54,7 @@ minimum=0, maximum=100000)``. The values travel as ``ErrorInfo.metadata``, so a 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import grpc
 
@@ -64,6 +75,9 @@ class BuhinError(Exception):
         self.retry_after_s = retry_after_s
         self.metadata = {key: _shorten(str(value)) for key, value in values.items()}
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.field, self.retry_after_s, self.metadata)
 
     @property
     def message(self) -> str:
@@ -183,6 +197,14 @@ class DrainingError(UnavailableError):
     text_ja = "サービスは停止中のため、新しい要求を受け付けません"
 
 
+class EngineLostError(UnavailableError):
+    """The process of the engine ended while it worked on the request. Another takes its place."""
+
+    reason = "ENGINE_LOST"
+    text = "the engine stopped while it worked on this; it is being started again, try again"
+    text_ja = "処理中にエンジンが停止しました。再起動していますので、もう一度お試しください"
+
+
 class ModelServerError(UnavailableError):
     """The server that runs the model does not answer, or broke an answer off."""
 
@@ -261,13 +283,95 @@ class EngineFailedError(ModelError):
     text_ja = "エンジンを起動できませんでした。サービスのログのエラー {error_id} を確認してください"
 
 
+class UnauthenticatedError(BuhinError):
+    """The caller did not show who it is."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "UNAUTHENTICATED"
+
+
+class TokenMissingError(UnauthenticatedError):
+    """The service asks for a token, and there is none."""
+
+    reason = "TOKEN_MISSING"
+    text = "a token is required: send the metadata authorization: Bearer TOKEN"
+    text_ja = "トークンが必要です。メタデータ authorization: Bearer トークン を送ってください"
+
+
+class TokenExpiredError(UnauthenticatedError):
+    """The token was valid once."""
+
+    reason = "TOKEN_EXPIRED"
+    text = "the token has expired; ask its issuer for a new one"
+    text_ja = "トークンの有効期限が切れています。発行元から新しいトークンを取得してください"
+
+
+class TokenInvalidError(UnauthenticatedError):
+    """The token is not one that the service trusts."""
+
+    reason = "TOKEN_INVALID"
+    text = "the token is not accepted: {problem}"
+    text_ja = "トークンを受け付けられません: {problem}"
+
+
+class PermissionDeniedError(BuhinError):
+    """It is known who the caller is, and it may not do this."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = "PERMISSION_DENIED"
+
+
+class UnknownCallerError(PermissionDeniedError):
+    """No entry of the policy is for this caller."""
+
+    reason = "UNKNOWN_CALLER"
+    text = "{caller} is not in the policy of this service"
+    text_ja = "{caller} はこのサービスのポリシーに登録されていません"
+
+
+class ScopeMissingError(PermissionDeniedError):
+    """The token was not issued for this service."""
+
+    reason = "SCOPE_MISSING"
+    text = "the token lacks the scope {scope}"
+    text_ja = "トークンにスコープ {scope} がありません"
+
+
+class NotAllowedError(PermissionDeniedError):
+    """The policy does not allow the caller this method."""
+
+    reason = "NOT_ALLOWED"
+    text = "{caller} may not call {method}"
+    text_ja = "{caller} には {method} の呼び出しが許可されていません"
+
+
+class QuotaExceededError(BuhinError):
+    """The caller has used what the policy gives it for now."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "QUOTA_EXCEEDED"
+    text = "the quota of {limit} {unit} a {period} is used up; try again later"
+    text_ja = "割当量({period} あたり {limit} {unit})を使い切りました。しばらくしてから再試行してください"
+
+
 class QueueFullError(BuhinError):
     """The service has as much work waiting as it takes."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "QUEUE_FULL"
-    text = "{waiting} requests are waiting already, the limit; try again later"
-    text_ja = "待ち行列が上限の {waiting} 件に達しています。しばらくしてから再試行してください"
+    text = "{waiting} requests are waiting already, as many as the service takes; try again later"
+    text_ja = "{waiting} 件が待っており、これ以上受け付けられません。しばらくしてから再試行してください"
+
+
+class DeadlineTooShortError(BuhinError):
+    """So much work waits before the request that its deadline would pass first."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "DEADLINE_TOO_SHORT"
+    text = "an answer would take about {needed_s} s and the deadline leaves {left_s} s; try again later"
+    text_ja = (
+        "応答まで約 {needed_s} 秒かかりますが、期限まで {left_s} 秒しかありません。しばらくしてから再試行してください"
+    )
 
 
 class ModelServerBusyError(BuhinError):
@@ -371,6 +475,10 @@ class InternalError(BuhinError):
 def all_errors(base: type[BuhinError] = BuhinError) -> list[type[BuhinError]]:
     """The class and all its descendants, depth first."""
     return [base, *(found for child in base.__subclasses__() for found in all_errors(child))]
+
+
+def _rebuilt(kind: type[BuhinError], field: str, retry_after_s: float | None, metadata: dict[str, str]) -> BuhinError:
+    return kind(field=field, retry_after_s=retry_after_s, **metadata)
 
 
 def _shorten(text: str) -> str:

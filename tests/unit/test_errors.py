@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import string
 
@@ -53,7 +54,9 @@ def test_every_leaf_has_a_code_and_texts_without_gaps(error: type[BuhinError]) -
 def test_an_error_survives_the_wire(error: type[BuhinError]) -> None:
     made = sample(error)
     again = decode(encode(made))
-    assert type(again) is error
+    pickled = pickle.loads(pickle.dumps(made))
+    assert type(again) is type(pickled) is error
+    assert (pickled.message, pickled.field, pickled.retry_after_s) == (made.message, "config.x", 1.5)
     assert (again.message, again.message_ja) == (made.message, made.message_ja)
     assert (again.field, again.retry_after_s, again.metadata) == (made.field, 1.5, made.metadata)
 
