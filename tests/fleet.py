@@ -26,6 +26,7 @@ from buhin.status import encode
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.image_inspect import metadata
+from tests.support import ANY_PORT
 
 MODEL = LoadedModel("tiny", "sha256:" + "ab" * 32, "testing", "MIT", 12)
 SEGMENTS = (
@@ -317,7 +318,7 @@ class Fleet:
                 known_limits=[text],
                 review_codes={},
             ),
-            settings=ServerSettings(port=port, health_port=0, drain_s=0),
+            settings=ServerSettings(**ANY_PORT | {"port": port, "drain_s": 0}),
             models={"tiny": "testing"},
             load=lambda: Engine(answer[function], told),
             servicer=servicer,

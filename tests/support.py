@@ -11,8 +11,14 @@ import grpc
 from buhin.serving import Application, Server
 from buhin.serving.worker import State
 
-ANY_PORT: dict[str, Any] = {"port": 0, "health_port": 0, "drain_s": 5.0}
-"""Settings of a server for a test: any free port."""
+ANY_PORT: dict[str, Any] = {
+    "port": 0,
+    "health_port": 0,
+    "metrics_port": 0,
+    "drain_s": 5.0,
+    "isolate_engine": False,
+}
+"""Settings of a server for a test: any free port, and the engine where the test can see it."""
 
 
 @asynccontextmanager

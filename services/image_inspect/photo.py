@@ -29,6 +29,12 @@ class Header:
     field: str = "image"
 
 
+def pixels(data: bytes, field: str = "image") -> int:
+    """How many there are, by the header. Raises UnreadableMediaError or InputTooLargeError."""
+    with _open(data, field) as image:
+        return image.width * image.height
+
+
 def check(data: bytes, settings: ImageSettings, field: str = "image") -> Header:
     """Read the header of what came in a field.
 

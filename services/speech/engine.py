@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from buhin import engine
 
+ROLE, SPEAKER_ROLE = "speech recognition", "speaker embeddings"
+"""Roles of the models."""
 VOICE_FRAME = 512
 """Samples of a frame in which there is a voice or not."""
 VOICE_FRAME_S = VOICE_FRAME / 16_000

@@ -17,6 +17,9 @@ NO_SPACES = {"ja", "zh", "th"}
 CHARACTERS_A_SENTENCE = {True: 45, False: 110}
 """Length of a written sentence to plan with, for the languages of NO_SPACES and for others."""
 
+WRITES, COMPARES = "writing", "ranking and citations"
+"""Roles of the models."""
+
 
 class Method(enum.Enum):
     """How to summarize."""

@@ -11,6 +11,9 @@ from buhin.text.generator import Quality
 from buhin.text.languages import PLAIN_JAPANESE
 from buhin.text.sentences import Span
 
+WRITES, COMPARES = "translation", "translation check"
+"""Roles of the models."""
+
 
 @dataclass(frozen=True)
 class Options:

@@ -46,6 +46,20 @@ class ClientSettings(Settings):
     """Address of the image_inspect service."""
     timeout_s: float = Field(default=600, gt=0, le=86_400)
     """Deadline of a call when the caller gives none."""
+    priority: Literal["interactive", "batch"] = "interactive"
+    """How urgent calls are. Where both kinds wait, ``batch`` gets an eighth of the time; pipelines ask for it."""
+    token: SecretStr | None = None
+    """Token that services ask for. Give it in the environment; it is never logged."""
+    token_file: Path | None = None
+    """File with the token, read at every call, so that it can be replaced."""
+    tls_ca: Path | None = None
+    """Certificates that sign those of the services, PEM. With it, or with ``tls``, connections are encrypted."""
+    tls: bool = False
+    """Encrypt connections, by the certificates that gRPC trusts where ``tls_ca`` names none."""
+    client_certificate: Path | None = None
+    """The caller's certificate, PEM, for services that ask for one."""
+    client_key: Path | None = None
+    """The key of the caller's certificate, PEM."""
     state_dir: Path = Field(default=Path(".buhin"))
     """Where pipelines keep their state: an SQLite database and the results of finished steps."""
 
@@ -58,15 +72,25 @@ class ServerSettings(Settings):
     """Settings of every service."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. The default answers this machine only; a service has no authentication yet."""
+    """Address to listen on. Where others than this machine can reach it, callers must be known: see ``policy``."""
     port: int | None = Field(default=None, ge=0, le=65_535)
     """Port to listen on; unset: the port of the function; 0: any free port."""
     health_port: int | None = Field(default=None, ge=0, le=65_535)
-    """Port of health checks; unset: 100 above the port; 0: any free port."""
+    """Port of health checks; unset: 100 above the port; 0, or 0 as the port: any free port."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Port of the metrics for Prometheus; unset: 200 above the port; 0, or 0 as the port: any free port."""
     concurrency: int = Field(default=1, ge=1, le=64)
     """Requests worked on at the same time."""
     queue_size: int = Field(default=32, ge=0, le=10_000)
     """Requests that may wait; one more is answered RESOURCE_EXHAUSTED at once."""
+    max_queued_work: float = Field(default=1e6, gt=0)
+    """Work of all requests that wait: characters, seconds of audio or pixels. One that waits alone may be larger."""
+    max_call_s: float = Field(default=3_600, gt=0, le=86_400)
+    """Seconds for a call whose caller gives no deadline."""
+    isolate_engine: bool = True
+    """Run the engine in a process of its own: where that crashes, it is replaced and the service lives on."""
+    stuck_s: float = Field(default=300, gt=0, le=3_600)
+    """Seconds for work to end after its caller left; then the engine's process is replaced."""
     max_streams: int = Field(default=16, ge=1, le=10_000)
     """Streams that callers may hold open at the same time; one more is answered RESOURCE_EXHAUSTED at once."""
     stream_idle_s: float = Field(default=60, gt=0, le=3_600)
@@ -77,6 +101,17 @@ class ServerSettings(Settings):
     """Threads of the engine's inference."""
     max_message_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, le=1024**3)
     """Largest request message."""
+    policy: Path | None = None
+    """The policy: who may call, what and how much. Without one every caller is let in, which is for loopback only."""
+    tls_certificate: Path | None = None
+    """The service's certificate and those that sign it, PEM. With ``tls_key`` the service speaks TLS only. Read anew
+    when the file changes."""
+    tls_key: Path | None = None
+    """The key of the certificate, PEM."""
+    tls_client_ca: Path | None = None
+    """Certificates that sign those of callers, PEM; with it a caller without one is refused (mutual TLS)."""
+    otlp_endpoint: str = ""
+    """Where traces are sent, for example ``http://localhost:4317``; empty: nowhere."""
     glossary_dir: Path | None = None
     """Folder of shared glossaries: ``<id>.tsv``, a column a language, the codes of the languages in the first line."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -95,6 +130,8 @@ class SpeechSettings(ServerSettings):
     noticed later."""
     speaker_model: str = "resemblyzer"
     """Model of the manifest that tells speakers apart; loaded when it is first asked for."""
+    max_queued_work: float = Field(default=28_800, gt=0)
+    """Seconds of audio of all requests that wait. One that waits alone may be longer."""
     max_audio_seconds: float = Field(default=14_400, gt=0, le=86_400)
     """Longest audio of one request."""
     max_upload_bytes: int = Field(default=1024**3, ge=1024, le=64 * 1024**3)
@@ -145,6 +182,8 @@ class TextSettings(ServerSettings):
 class ImageSettings(ServerSettings):
     """Settings of the image inspection service."""
 
+    max_queued_work: float = Field(default=1e9, gt=0)
+    """Pixels of all photographs that wait. One that waits alone may be larger."""
     max_pixels: int = Field(default=100_000_000, ge=1, le=500_000_000)
     """Most pixels of one photograph, read from its header before it is decoded."""
     max_side_px: int = Field(default=20_000, ge=1, le=100_000)

@@ -41,8 +41,18 @@ class Stop:
             raise CancelledError
 
 
+class Resident:
+    """What an engine hands out and keeps: it stays in the engine's process and is used from there, as the memory of a
+    stream is.
+    """
+
+
 class Engine(Protocol):
-    """The lifecycle that every engine shares. Its methods are called from worker threads, never from the event loop."""
+    """The lifecycle that every engine shares. Its methods are called from worker threads, never from the event loop.
+
+    An engine may run in a process of its own. What its public attributes are is then told once, when it is loaded; its
+    public methods take and give values that can be pickled, iterators of them, or a Resident.
+    """
 
     @property
     def name(self) -> str:

@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from buhin.engine import LoadedModel, Stop
 from buhin.models.store import Model
 from services.speech.cutting import moved
-from services.speech.engine import Options, Segment, Span, Task, Transcription, VoiceDetector, Word
+from services.speech.engine import ROLE, Options, Segment, Span, Task, Transcription, VoiceDetector, Word
 from services.speech.engines.silero import SileroDetector
 from services.speech.guards import is_invented
-
-ROLE = "speech recognition"
 
 _RATE = 16_000
 _HOTWORD_TOKENS = 96

@@ -6,13 +6,14 @@ import numpy as np
 from faster_whisper.vad import get_vad_model
 from numpy.typing import NDArray
 
+from buhin.engine import Resident
 from services.speech.engine import VOICE_FRAME
 
 _CONTEXT = 64
 """Samples before a frame that the model looks at too."""
 
 
-class SileroDetector:
+class SileroDetector(Resident):
     """Gives the same probabilities as the model does for the whole audio at once; its state is kept between calls."""
 
     def __init__(self) -> None:

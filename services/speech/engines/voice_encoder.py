@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from buhin.engine import LoadedModel, Stop
 from buhin.models.store import Model
-from services.speech.engine import Span
+from services.speech.engine import SPEAKER_ROLE, Span
 from services.speech.engines import clustering
 
-ROLE = "speaker embeddings"
 WINDOW_S = 1.6
 """Length of the windows that the network was trained on."""
 
@@ -40,7 +39,7 @@ class VoiceEncoder:
     """Tells how a voice sounds: stretches of voices of one speaker have a high cosine."""
 
     def __init__(self, model: Model) -> None:
-        self.model: LoadedModel = model.loaded(ROLE)
+        self.model: LoadedModel = model.loaded(SPEAKER_ROLE)
         weights = read_weights(model.main)
         self._layers = [
             tuple(weights[f"lstm.{name}_l{layer}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))

@@ -16,6 +16,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
+from buhin import telemetry
 from buhin.config import ClientSettings
 from buhin.status import decode_call
 
@@ -50,15 +51,40 @@ class _Target:
     """What both kinds of connection share: the address, the deadline and the metadata of a call."""
 
     def __init__(self, function: str, *, address: str | None = None, settings: ClientSettings | None = None) -> None:
-        settings = settings or ClientSettings()
-        self.address = address or settings.address(function)
-        self._timeout_s = settings.timeout_s
+        self._settings = settings or ClientSettings()
+        self.address = address or self._settings.address(function)
+        self._timeout_s = self._settings.timeout_s
 
-    def _call_options(self, timeout_s: float | None, request_id: str | None) -> dict[str, Any]:
-        return {
-            "timeout": self._timeout_s if timeout_s is None else timeout_s,
-            "metadata": (("x-request-id", request_id or uuid.uuid4().hex),),
-        }
+    @contextmanager
+    def _traced(self, method: str, timeout_s: float | None, request_id: str | None) -> Iterator[dict[str, Any]]:
+        """The options of a call while it lasts."""
+        known = request_id or uuid.uuid4().hex
+        with telemetry.client_span(method, known) as trace_context:
+            metadata = (("x-request-id", known), *trace_context, *self._credentials_of_call())
+            yield {"timeout": self._timeout_s if timeout_s is None else timeout_s, "metadata": metadata}
+
+    def _credentials_of_call(self) -> list[tuple[str, str]]:
+        metadata: list[tuple[str, str]] = []
+        if self._settings.priority != "interactive":
+            metadata.append(("x-buhin-priority", self._settings.priority))
+        if token := self._token():
+            metadata.append(("authorization", f"Bearer {token}"))
+        return metadata
+
+    def _token(self) -> str:
+        if self._settings.token_file is not None:
+            return self._settings.token_file.read_text(encoding="utf-8").strip()
+        return self._settings.token.get_secret_value() if self._settings.token else ""
+
+    def _credentials(self) -> grpc.ChannelCredentials | None:
+        """What TLS needs; None without it."""
+        own = self._settings
+        if not (own.tls or own.tls_ca or own.client_certificate):
+            return None
+        ca, key, certificate = (
+            path.read_bytes() if path else None for path in (own.tls_ca, own.client_key, own.client_certificate)
+        )
+        return grpc.ssl_channel_credentials(ca, key, certificate)
 
     @contextmanager
     def _typed_errors(self, failed: Sequence[Exception] = ()) -> Iterator[None]:
@@ -80,6 +106,8 @@ class Connection(_Target):
 
     @cached_property
     def _channel(self) -> grpc.Channel:
+        if credentials := self._credentials():
+            return grpc.secure_channel(self.address, credentials, options=_OPTIONS)
         return grpc.insecure_channel(self.address, options=_OPTIONS)
 
     def unary(
@@ -93,9 +121,10 @@ class Connection(_Target):
         """Call a method that takes one message and gives one. Raises the BuhinError that the service raised,
         UnavailableError where there is no service, DeadlineExceededError after ``timeout_s``.
         """
-        call = self._channel.unary_unary(*_codec(method))
-        with self._typed_errors():
-            return call(request, **self._call_options(timeout_s, request_id))
+        path, serialize, parse = _codec(method)
+        call = self._channel.unary_unary(path, serialize, parse)
+        with self._traced(path, timeout_s, request_id) as options, self._typed_errors():
+            return call(request, **options)
 
     def stream(
         self,
@@ -111,20 +140,19 @@ class Connection(_Target):
         given. Closing the iterator cancels the call.
         """
         path, serialize, parse = _codec(method)
-        if isinstance(requests, Message):
-            failed: list[Exception] = []
-            answers = self._channel.unary_stream(path, serialize, parse)(
-                requests, **self._call_options(timeout_s, request_id)
-            )
-        else:
+        failed: list[Exception] = []
+        sent: Any = requests
+        if not isinstance(requests, Message):
             sent, failed = _kept(requests)
-            options = self._call_options(timeout_s or MAX_TIMEOUT_S, request_id)
-            answers = self._channel.stream_stream(path, serialize, parse)(sent, **options)
-        try:
-            with self._typed_errors(failed):
-                yield from answers
-        finally:
-            answers.cancel()
+            timeout_s = timeout_s or MAX_TIMEOUT_S
+        kind = self._channel.unary_stream if isinstance(requests, Message) else self._channel.stream_stream
+        with self._traced(path, timeout_s, request_id) as options:
+            answers = kind(path, serialize, parse)(sent, **options)
+            try:
+                with self._typed_errors(failed):
+                    yield from answers
+            finally:
+                answers.cancel()
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
@@ -144,6 +172,8 @@ class AsyncConnection(_Target):
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
+        if credentials := self._credentials():
+            return grpc.aio.secure_channel(self.address, credentials, options=_OPTIONS)
         return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
 
     async def unary(
@@ -157,8 +187,8 @@ class AsyncConnection(_Target):
         """As Connection.unary. Cancelling the task cancels the call, and the service stops its work."""
         path, serialize, parse = _codec(method)
         call: Any = self._channel.unary_unary(path, serialize, parse)
-        with self._typed_errors():
-            return await call(request, **self._call_options(timeout_s, request_id))
+        with self._traced(path, timeout_s, request_id) as options, self._typed_errors():
+            return await call(request, **options)
 
     async def stream(
         self,
@@ -171,21 +201,19 @@ class AsyncConnection(_Target):
         """As Connection.stream."""
         path, serialize, parse = _codec(method)
         failed: list[Exception] = []
-        answers: Any
-        if isinstance(requests, Message):
-            answers = self._channel.unary_stream(path, serialize, parse)(
-                requests, **self._call_options(timeout_s, request_id)
-            )
-        else:
+        sent: Any = requests
+        if not isinstance(requests, Message):
             sent, failed = _kept_async(requests)
-            options = self._call_options(timeout_s or MAX_TIMEOUT_S, request_id)
-            answers = self._channel.stream_stream(path, serialize, parse)(sent, **options)
-        try:
-            with self._typed_errors(failed):
-                async for answer in answers:
-                    yield answer
-        finally:
-            answers.cancel()
+            timeout_s = timeout_s or MAX_TIMEOUT_S
+        kind: Any = self._channel.unary_stream if isinstance(requests, Message) else self._channel.stream_stream
+        with self._traced(path, timeout_s, request_id) as options:
+            answers: Any = kind(path, serialize, parse)(sent, **options)
+            try:
+                with self._typed_errors(failed):
+                    async for answer in answers:
+                        yield answer
+            finally:
+                answers.cancel()
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from buhin.catalogue.card import ServiceCard
 from buhin.config import PORTS, ServerSettings
@@ -14,6 +15,15 @@ from buhin.engine import Engine
 from buhin.serving.worker import Worker
 
 E = TypeVar("E", bound=Engine)
+
+
+def one(message: Message, opening: Message) -> float:
+    """A request is a unit of work, whatever is in it."""
+    return 1.0
+
+
+def accepted(engine: Engine) -> None:
+    """Any engine that answered its warm-up."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,20 @@ class Application(Generic[E]):
     models: Mapping[str, str]
     """Models that the engine loads: id to role."""
     load: Callable[[], E]
-    """Builds the engine; runs in a thread; raises ModelError where a model cannot be used."""
+    """Builds the engine; raises ModelError where a model cannot be used. Where the engine has a process of its own, it
+    is called there: a function of a module that can be imported, with or without arguments (functools.partial)."""
     servicer: Callable[[Worker[E]], Any]
     """Builds the generated servicer's implementation."""
     register: Callable[[Any, grpc.aio.Server], None]
     """The generated ``add_…Servicer_to_server``."""
+    unit: str = "requests"
+    """What work is measured in: ``audio_seconds``, ``characters`` or ``pixels``."""
+    units: Callable[[Message, Message], float] = one
+    """The work of a message, estimated without decoding it, given the first message of its stream or itself. Never
+    raises: what is wrong with a request is for the servicer to say."""
+    accept: Callable[[E], None] = accepted
+    """Asks a new engine what it must be able to answer before it takes the place of one that serves; raises where it
+    cannot."""
 
     @property
     def port(self) -> int:
@@ -40,5 +59,12 @@ class Application(Generic[E]):
     @property
     def health_port(self) -> int:
         """The port of health checks."""
-        port = self.settings.health_port
-        return self.port + 100 if port is None else port
+        return self._above(self.settings.health_port, 100)
+
+    @property
+    def metrics_port(self) -> int:
+        """The port of metrics."""
+        return self._above(self.settings.metrics_port, 200)
+
+    def _above(self, port: int | None, distance: int) -> int:
+        return port if port is not None else self.port + distance if self.port else 0

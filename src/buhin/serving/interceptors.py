@@ -1,9 +1,11 @@
-"""What happens around every call of the house's services: request id, access log, errors, provenance."""
+"""What happens around every call: who calls, what it costs, errors, provenance, log, metrics, traces."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
@@ -13,11 +15,26 @@ import structlog
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 
-from buhin.catalogue.card import ServiceCard
+from buhin import telemetry
 from buhin.common.v1 import common_pb2
 from buhin.engine import Engine
-from buhin.errors import BuhinError, CancelledError, DeadlineExceededError, InternalError, NotImplementedMethodError
-from buhin.serving.call import Call, current_call
+from buhin.errors import (
+    BuhinError,
+    CancelledError,
+    DeadlineExceededError,
+    InternalError,
+    MissingFieldError,
+    NotImplementedMethodError,
+    QueueFullError,
+    StreamIdleError,
+)
+from buhin.serving.application import Application
+from buhin.serving.auth.gate import Gate
+from buhin.serving.auth.identity import ANONYMOUS
+from buhin.serving.auth.tls import certificate_names
+from buhin.serving.call import Call, current_call, priority, request_id
+from buhin.serving.faults import described
+from buhin.serving.metrics import Metrics
 from buhin.serving.worker import Worker
 from buhin.status import encode
 
@@ -28,21 +45,23 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _SERVICE_INFO = "/buhin.catalogue.v1.ServiceInfoService/GetServiceInfo"
 """Asked by everyone who waits for a service, several times a second."""
 
-_KINDS = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
-
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Surrounds calls of all four kinds. Health and reflection pass untouched."""
+    """Surrounds calls of all four kinds. Health and reflection pass untouched.
 
-    def __init__(self, card: ServiceCard, worker: Worker[Any]) -> None:
-        self._card = card
+    The caller is identified before a byte of its request is read, so every method is served as one that takes a stream;
+    on the wire the kinds are the same.
+    """
+
+    def __init__(self, application: Application[Any], worker: Worker[Any], gate: Gate, metrics: Metrics) -> None:
+        card, settings = application.card, application.settings
+        self._application = application
         self._worker = worker
+        self._gate = gate
+        self._metrics = metrics
         self._unimplemented = {f"/{card.service}/{m.method}" for m in card.methods if not m.implemented}
+        self._open: Counter[str] = Counter()
+        self._max_open = settings.concurrency + settings.queue_size + settings.max_streams
 
     async def intercept_service(
         self,
@@ -54,59 +73,126 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith("/buhin."):
             return handler
-        kind = (handler.request_streaming, handler.response_streaming)
         behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
-        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        async def given(requests: AsyncIterator[Message], call: Call) -> Any:
+            charged = self._charged(requests, call)
+            return charged if handler.request_streaming else await self._only(charged)
+
+        async def answer(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             async with self._around(method, context) as call:
-                response: Message = await behaviour(request, context)
+                response: Message = await behaviour(await given(requests, call), context)
             return self._with_provenance(response, call)
 
-        async def answer_stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-            async with self._around(method, context) as call, aclosing(behaviour(request, context)) as responses:
+        async def answer_stream(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
+            async with (
+                self._around(method, context) as call,
+                aclosing(behaviour(await given(requests, call), context)) as responses,
+            ):
                 async for response in responses:
                     yield self._with_provenance(response, call)
 
-        return _KINDS[kind](
-            answer_stream if handler.response_streaming else answer,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        codec = (handler.request_deserializer, handler.response_serializer)
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(answer_stream, *codec)
+        return grpc.stream_unary_rpc_method_handler(answer, *codec)
+
+    async def _charged(self, requests: AsyncIterator[Message], call: Call) -> AsyncIterator[Message]:
+        """The messages, each charged to the caller before anything is done with it."""
+        opening: Message | None = None
+        async for message in requests:
+            units = self._application.units(message, opening or message)
+            self._gate.charge(call.caller, call.method, units, requests=0 if opening else 1)
+            self._metrics.units(call.caller.group, units)
+            call.units = units
+            opening = opening or message
+            yield message
+
+    async def _only(self, requests: AsyncIterator[Message]) -> Message:
+        """The message of a method that takes one."""
+        try:
+            async with asyncio.timeout(self._application.settings.stream_idle_s):
+                async for message in requests:
+                    return message
+        except TimeoutError as error:
+            raise StreamIdleError(limit_s=self._application.settings.stream_idle_s) from error
+        raise MissingFieldError(field="request")
 
     @asynccontextmanager
     async def _around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Call]:
-        call = Call.begin(method, context.invocation_metadata())
+        metadata = tuple(context.invocation_metadata() or ())
+        call = Call(method, request_id(metadata))
         current_call.set(call)
+        remaining = context.time_remaining()
+        capped = asyncio.timeout(self._application.settings.max_call_s if remaining is None else None)
+        call.deadline = call.started + (self._application.settings.max_call_s if remaining is None else remaining)
+        self._metrics.call_began(method)
         code = grpc.StatusCode.OK.name
         reason = ""
+        with telemetry.server_span(method, metadata, call.request_id) as span:
+            try:
+                async with capped, self._identified(call, context, metadata):
+                    yield call
+            except asyncio.CancelledError:
+                in_time = time.monotonic() < call.deadline
+                left = CancelledError() if in_time else DeadlineExceededError()
+                code, reason = left.code.name, left.reason
+                raise
+            except Exception as raised:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
+                error = self._error(raised, call, expired=capped.expired())
+                code, reason = error.code.name, error.reason
+                await context.abort_with_status(rpc_status.to_status(encode(error)))
+            finally:
+                telemetry.ended(span, code, grpc.StatusCode[code].value[0])
+                self._ended(call, code, reason)
+
+    @asynccontextmanager
+    async def _identified(
+        self, call: Call, context: grpc.aio.ServicerContext[Any, Any], metadata: tuple[tuple[str, str | bytes], ...]
+    ) -> AsyncIterator[None]:
+        """Let the caller in, and no more of its calls than the service could ever hold."""
+        call.caller = await self._gate.identify(metadata, certificate_names(context.auth_context()))
+        self._gate.authorize(call.caller, call.method)
+        if call.method in self._unimplemented:
+            raise NotImplementedMethodError(method=call.method.removeprefix("/"))
+        call.priority = priority(metadata, call.caller)
+        call.queue_key = context.peer() if call.caller is ANONYMOUS else call.caller.name
+        if self._open[call.queue_key] >= self._max_open:
+            self._metrics.refused(QueueFullError.reason)
+            raise QueueFullError(waiting=self._open[call.queue_key], retry_after_s=self._worker.retry_after_s())
+        self._open[call.queue_key] += 1
         try:
-            if method in self._unimplemented:
-                raise NotImplementedMethodError(method=method.removeprefix("/"))
-            yield call
-        except asyncio.CancelledError:
-            remaining = context.time_remaining()
-            left = DeadlineExceededError() if remaining is not None and remaining <= 0 else CancelledError()
-            code, reason = left.code.name, left.reason
-            raise
-        except Exception as raised:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
-            error = raised if isinstance(raised, BuhinError) else InternalError(error_id=call.request_id)
-            if error is not raised:
-                _log.exception("internal_error", method=method, request_id=call.request_id)
-            code, reason = error.code.name, error.reason
-            await context.abort_with_status(rpc_status.to_status(encode(error)))
+            yield
         finally:
-            routine = code == "OK" and method == _SERVICE_INFO
-            _log.log(
-                logging.DEBUG if routine else logging.INFO,
-                "call",
-                method=method,
-                request_id=call.request_id,
-                code=code,
-                reason=reason,
-                queue_ms=round(call.queue_s * 1000, 1),
-                work_ms=round(call.work_s * 1000, 1),
-                total_ms=round(call.elapsed_s * 1000, 1),
-            )
+            self._open[call.queue_key] -= 1
+            if not self._open[call.queue_key]:
+                del self._open[call.queue_key]
+
+    def _error(self, raised: Exception, call: Call, *, expired: bool) -> BuhinError:
+        if expired and isinstance(raised, TimeoutError):
+            return DeadlineExceededError()
+        if isinstance(raised, BuhinError):
+            return raised
+        _log.error("internal_error", method=call.method, request_id=call.request_id, **described(raised))
+        return InternalError(error_id=call.request_id)
+
+    def _ended(self, call: Call, code: str, reason: str) -> None:
+        self._metrics.call_ended(call.method, call.caller.group, code, reason, call.elapsed_s)
+        routine = code == "OK" and call.method == _SERVICE_INFO
+        _log.log(
+            logging.DEBUG if routine else logging.INFO,
+            "call",
+            method=call.method,
+            request_id=call.request_id,
+            caller=call.caller.name,
+            priority=call.priority.name.lower(),
+            units=round(call.units, 1),
+            code=code,
+            reason=reason,
+            queue_ms=round(call.queue_s * 1000, 1),
+            work_ms=round(call.work_s * 1000, 1),
+            total_ms=round(call.elapsed_s * 1000, 1),
+        )
 
     def _with_provenance(self, response: Message, call: Call) -> Message:
         target = _bearer(response)
@@ -114,8 +200,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return response
         provenance: common_pb2.Provenance = target.provenance  # type: ignore[attr-defined]  # _bearer checked it
         engine: Engine | None = self._worker.engine
-        provenance.service = self._card.service
-        provenance.service_version = self._card.version
+        provenance.service = self._application.card.service
+        provenance.service_version = self._application.card.version
         if engine is not None:
             provenance.engine = engine.name
             provenance.engine_version = engine.version

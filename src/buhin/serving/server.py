@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import signal
 import sys
@@ -10,47 +11,73 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 import structlog
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from buhin import telemetry
 from buhin.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from buhin.config import ServerSettings
 from buhin.engine import Engine
 from buhin.serving.application import Application
+from buhin.serving.auth import tls
+from buhin.serving.auth.gate import Gate
 from buhin.serving.info import ServiceInfoServicer
 from buhin.serving.interceptors import CallInterceptor
+from buhin.serving.metrics import Metrics, MetricsServer
 from buhin.serving.worker import State, Worker
 
 E = TypeVar("E", bound=Engine)
 
 _log = structlog.get_logger("buhin.server")
+MAX_METADATA_BYTES = 16 * 1024
+KEEPALIVE_MS = 60_000
+"""How often a connection without traffic is asked whether its other end still lives."""
 _INFO_SERVICE = catalogue_pb2.DESCRIPTOR.services_by_name["ServiceInfoService"].full_name
 
 
-class Server(Generic[E]):
-    """A service that listens, as an async context manager: bound on entry (OSError where it cannot), drained on exit.
+_HEALTH = health_pb2.HealthCheckResponse.ServingStatus
 
-    Health is honest: NOT_SERVING until the engine has answered its warm-up, and again from the first moment of
-    draining. It is answered on the service's port and on a port of its own.
+
+class Server(Generic[E]):
+    """A service that listens, as an async context manager: bound on entry, drained on exit. Raises OSError where it
+    cannot be bound, ValueError where its settings would let strangers in or do not fit.
+
+    Health is honest: NOT_SERVING until the engine has answered its warm-up, while one that was lost is replaced, and
+    again from the first moment of draining. It is answered on the service's port and on a port of its own.
     """
 
     def __init__(self, application: Application[E]) -> None:
         self._application = application
         self._settings = application.settings
-        self.worker: Worker[E] = Worker(application.load, self._settings)
+        self._gate = Gate(self._settings.policy, application.card.function)
+        self.metrics = Metrics(application.card.function, _methods(application.card.service), application.unit)
+        self.worker: Worker[E] = Worker(
+            application.load, self._settings, metrics=self.metrics, accept=application.accept
+        )
+        self.worker.when_changed = self._changed
         self._health = health.aio.HealthServicer()
         self._servers: list[grpc.aio.Server] = []
+        self._metrics_server: MetricsServer | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self.address = ""
         self.health_address = ""
+        self.metrics_address = ""
 
     async def __aenter__(self) -> Server[E]:
+        credentials = _credentials(self._settings)
         await self._set_health(serving=False)
         main = grpc.aio.server(
-            interceptors=[CallInterceptor(self._application.card, self.worker)],
+            interceptors=[CallInterceptor(self._application, self.worker, self._gate, self.metrics)],
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", self._settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ],
         )
         service = self._application.card.service
@@ -65,59 +92,111 @@ class Server(Generic[E]):
         side = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, side)
         self._servers = [main, side]
-        self.address = await self._bind(main, self._application.port)
+        self.address = await self._bind(main, self._application.port, credentials)
         self.health_address = await self._bind(side, self._application.health_port)
-        self._starting = asyncio.create_task(self._start())
-        _log.info("listening", service=service, address=self.address, health_address=self.health_address)
+        try:
+            self._metrics_server = MetricsServer(self.metrics, self._settings.host, self._application.metrics_port)
+        except OSError as error:
+            await self._unbind()
+            raise OSError(_in_use(self._settings.host, self._application.metrics_port)) from error
+        self.metrics_address = f"{self._settings.host}:{self._metrics_server.port}"
+        self._starting = asyncio.create_task(self.worker.start())
+        _log.info(
+            "listening",
+            service=service,
+            address=self.address,
+            tls=credentials is not None,
+            health_address=self.health_address,
+            metrics_address=self.metrics_address,
+        )
+        if self._settings.policy is None:
+            _log.warning("no_policy", consequence="every caller on this machine is let in; for development only")
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         _log.info("draining", seconds=self._settings.drain_s)
         self.worker.drain()
-        await self._set_health(serving=False)
         main, side = self._servers
         await main.stop(self._settings.drain_s)
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         await self.worker.close()
+        await asyncio.gather(*self._telling)
         await side.stop(0)
+        if self._metrics_server is not None:
+            self._metrics_server.close()
         _log.info("stopped")
 
     async def started(self) -> State:
         """Wait until the engine serves or has failed, and say which."""
         if self._starting is not None:
             await self._starting
+        await asyncio.gather(*self._telling)
         return self.worker.state
 
-    async def _start(self) -> None:
-        await self.worker.start()
-        await self._set_health(serving=self.worker.state is State.SERVING)
+    def _changed(self) -> None:
+        task = asyncio.ensure_future(self._set_health(serving=self.worker.state is State.SERVING))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _set_health(self, *, serving: bool) -> None:
-        names = health_pb2.HealthCheckResponse.ServingStatus
         for name in ("", self._application.card.service):
-            await self._health.set(name, names.SERVING if serving else names.NOT_SERVING)
+            await self._health.set(name, _HEALTH.SERVING if serving else _HEALTH.NOT_SERVING)
 
-    async def _bind(self, server: grpc.aio.Server, port: int) -> str:
+    async def _bind(self, server: grpc.aio.Server, port: int, credentials: grpc.ServerCredentials | None = None) -> str:
+        address = f"{self._settings.host}:{port}"
         try:
-            bound = server.add_insecure_port(f"{self._settings.host}:{port}")
+            bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
-            for bound_before in self._servers:
-                await bound_before.stop(0)
-            raise OSError(
-                f"cannot listen on {self._settings.host}:{port}: is it in use? Set BUHIN_PORT and BUHIN_HEALTH_PORT."
-            ) from error
+            await self._unbind()
+            raise OSError(_in_use(self._settings.host, port)) from error
         await server.start()
         return f"{self._settings.host}:{bound}"
 
+    async def _unbind(self) -> None:
+        for server in self._servers:
+            await server.stop(0)
+
+
+def _in_use(host: str, port: int) -> str:
+    return f"cannot listen on {host}:{port}: is it in use? Set BUHIN_PORT, BUHIN_HEALTH_PORT and BUHIN_METRICS_PORT."
+
+
+def _methods(service: str) -> list[str]:
+    """The paths of a service's methods, and of the one that every service has."""
+    descriptors = [descriptor_pool.Default().FindServiceByName(name) for name in (service, _INFO_SERVICE)]
+    return [f"/{descriptor.full_name}/{method.name}" for descriptor in descriptors for method in descriptor.methods]
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    """What TLS needs; None without. Raises ValueError for settings that would let strangers in."""
+    if settings.policy is None and not _is_loopback(settings.host):
+        raise ValueError(
+            f"without BUHIN_POLICY a service listens on loopback only, and BUHIN_HOST is {settings.host}: "
+            "write a policy (docs/security.md) or listen on 127.0.0.1"
+        )
+    if settings.tls_certificate is None or settings.tls_key is None:
+        if settings.tls_certificate or settings.tls_key or settings.tls_client_ca:
+            raise ValueError("TLS needs both BUHIN_TLS_CERTIFICATE and BUHIN_TLS_KEY")
+        return None
+    return tls.credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
 
 def run(application: Application[Any]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
+    """Serve until SIGTERM or SIGINT, then drain. SIGHUP loads the models anew."""
     configure_logging(application.settings.log_level, application.card.function)
+    telemetry.configure(f"buhin-{application.card.function}", application.settings.otlp_endpoint)
     try:
         asyncio.run(_serve(application))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from error
 
 
@@ -125,7 +204,14 @@ async def _serve(application: Application[Any]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with Server(application):
+    async with Server(application) as server:
+        reloads: set[asyncio.Task[bool]] = set()
+
+        def reload() -> None:
+            reloads.add(task := asyncio.ensure_future(server.worker.reload()))
+            task.add_done_callback(reloads.discard)
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         await stopping.wait()
 
 

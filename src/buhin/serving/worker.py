@@ -1,9 +1,11 @@
-"""The engine of a service behind a bounded queue and a bounded pool of threads."""
+"""The engine of a service behind a bounded, fair queue and a bounded pool of threads."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
+import functools
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,20 +15,32 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from buhin import telemetry
 from buhin.config import ServerSettings
 from buhin.engine import Engine, Stop
 from buhin.errors import (
     BuhinError,
     DrainingError,
     EngineFailedError,
+    EngineLostError,
     NotReadyError,
-    QueueFullError,
     TooManyStreamsError,
 )
+from buhin.isolation.batches import batches
+from buhin.isolation.host import Host, Isolated, Local
+from buhin.serving.admission import Admission
 from buhin.serving.call import Call, current_call
+from buhin.serving.faults import described
+from buhin.serving.metrics import Metrics
 
 E = TypeVar("E", bound=Engine)
 R = TypeVar("R")
+
+_RESTARTS = 5
+_LONGEST_WAIT_S = 30.0
+"""An engine that is lost again before it served for so long is waited for, twice as long each time; it is given up
+after so many times in a row.
+"""
 
 _log = structlog.get_logger("buhin.worker")
 
@@ -40,60 +54,117 @@ class State(enum.Enum):
     DRAINING = enum.auto()
 
 
+class Loaded(Generic[E]):
+    """An engine that answered its warm-up, and how much work and how many streams use it."""
+
+    def __init__(self, host: Host[E]) -> None:
+        self.host = host
+        self.since = time.monotonic()
+        self._users = 0
+        self._retired = False
+
+    @contextmanager
+    def used(self) -> Iterator[E]:
+        """Keep the engine while it is used."""
+        self._users += 1
+        try:
+            yield self.host.engine
+        finally:
+            self._users -= 1
+            self._close_if_unused()
+
+    def retire(self) -> None:
+        """Close it when nobody uses it any more."""
+        self._retired = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._retired and not self._users:
+            asyncio.get_running_loop().run_in_executor(None, self.host.close)
+
+
 class Worker(Generic[E]):
     """Runs work on an engine, never on the event loop.
 
-    At most ``concurrency`` pieces of work run and ``queue_size`` wait; one more raises QueueFullError at once. A
-    caller that leaves while waiting is dropped without work; one that leaves while running sets the work's Stop, and
-    its place is free as soon as the work has ended. Streams are bounded by their number instead: the work of one that
-    was let in waits its turn and is never refused, also while the service drains.
+    At most ``concurrency`` pieces of work run, and ``queue_size`` requests of at most ``max_queued_work`` units wait
+    (see Admission). A caller that leaves while waiting is dropped without work; one that leaves while running sets the
+    work's Stop, and its place is free as soon as the work has ended. Streams are bounded by their number instead: the
+    work of one that was let in waits its turn and is never refused, also while the service drains.
+
+    An engine whose process ends is replaced; ``reload`` replaces it with a new one that has answered ``accept``.
     """
 
-    def __init__(self, load: Callable[[], E], settings: ServerSettings) -> None:
-        self._load = load
-        self._concurrency = settings.concurrency
-        self._queue_size = settings.queue_size
+    def __init__(
+        self,
+        load: Callable[[], E],
+        settings: ServerSettings,
+        *,
+        metrics: Metrics | None = None,
+        accept: Callable[[E], None] = lambda engine: None,
+    ) -> None:
+        isolated = functools.partial(Isolated, load, stuck_s=settings.stuck_s)
+        self._new_host: Callable[[], Host[E]] = isolated if settings.isolate_engine else functools.partial(Local, load)
+        self._accept = accept
         self._pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="engine")
-        self._places = asyncio.Semaphore(settings.concurrency)
-        self._admitted = 0
+        self._admission = Admission(settings.concurrency, settings.queue_size, settings.max_queued_work)
+        self._metrics = metrics or Metrics("", (), "")
+        self._metrics.watch_queue(self._admission.waiting)
         self._max_streams = settings.max_streams
         self._streams = 0
         self._running: set[Stop] = set()
-        self._mean_work_s = 1.0
-        self.engine: E | None = None
+        self._loaded: Loaded[E] | None = None
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._restarts = 0
         self.failure: BuhinError | None = None
         self.state = State.STARTING
+        self.when_changed: Callable[[], None] = lambda: None
+        """Called on the event loop when ``state`` has changed."""
+
+    @property
+    def engine(self) -> E | None:
+        """The engine that serves."""
+        return self._loaded.host.engine if self._loaded else None
 
     async def start(self) -> None:
         """Load the engine and let it answer its warm-up. What fails is kept in ``failure`` and told to every caller."""
-        began = time.monotonic()
-        loop = asyncio.get_running_loop()
         try:
-            engine = await loop.run_in_executor(self._pool, self._load)
-            await loop.run_in_executor(self._pool, engine.warm_up)
-        except BuhinError as error:
-            self._fail(error)
+            loaded = await self._load(_warm)
+        except Exception as error:  # noqa: BLE001 - whatever an engine's library raises, the process stays up and says so
+            self._failed(error)
             return
-        except Exception:  # noqa: BLE001 - whatever an engine's library raises, the process stays up and says so
-            error_id = uuid.uuid4().hex
-            _log.exception("engine_failed", error_id=error_id)
-            self._fail(EngineFailedError(error_id=error_id))
-            return
-        self.engine = engine
-        if self.state is State.STARTING:
-            self.state = State.SERVING
-        _log.info("engine_ready", engine=engine.name, seconds=round(time.monotonic() - began, 3))
+        self._serve(loaded)
+
+    async def reload(self) -> bool:
+        """Load the engine anew, with what the model store and the manifest have now, and let it answer its acceptance
+        calls; then it takes the place of the old one, which ends with the work that it has. Where it fails, the old one
+        stays. False when it failed.
+        """
+        async with self._reloading:
+            try:
+                loaded = await self._load(self._prove)
+            except Exception as error:  # noqa: BLE001 - the old engine goes on
+                _log.error("reload_failed", **described(error))
+                self._metrics.reloaded("failed")
+                if self._loaded is None:
+                    self._failed(error)
+                return False
+            old = self._loaded
+            self._serve(loaded)
+            if old is not None:
+                old.retire()
+            self._metrics.reloaded("ok")
+            return True
 
     async def run(self, work: Callable[[E, Stop], R]) -> R:
         """Do ``work(engine, stop)`` in a thread.
 
-        Raises NotReadyError, DrainingError, a ModelError or QueueFullError at once, and whatever the work raises.
+        Raises NotReadyError, DrainingError, a ModelError, QueueFullError or DeadlineTooShortError at once;
+        QueueFullError later, where a caller with less in the queue needs the place; and whatever the work raises.
         """
-        engine = self.ready_engine()
-        waiting = self._admitted - self._concurrency
-        if waiting >= self._queue_size:
-            raise QueueFullError(waiting=max(waiting, 0), retry_after_s=self._retry_after_s())
-        return await self._do(engine, work)
+        self.ready_engine()
+        call = current_call.get(None) or Call(method="", request_id="")
+        return await self._do(work, call, call.units)
 
     @contextmanager
     def stream(self) -> Iterator[Stream[E]]:
@@ -101,86 +172,197 @@ class Worker(Generic[E]):
 
         Raises NotReadyError, DrainingError, a ModelError or TooManyStreamsError at once.
         """
-        engine = self.ready_engine()
+        self.ready_engine()
+        assert self._loaded is not None  # noqa: S101 - else it would have raised
         if self._streams >= self._max_streams:
-            raise TooManyStreamsError(limit=self._max_streams, retry_after_s=self._retry_after_s())
+            self._metrics.refused(TooManyStreamsError.reason)
+            raise TooManyStreamsError(limit=self._max_streams, retry_after_s=self.retry_after_s())
         self._streams += 1
+        self._metrics.streams(self._streams)
         try:
-            yield Stream(self, engine)
+            with self._loaded.used():
+                yield Stream(self, self._loaded)
         finally:
             self._streams -= 1
+            self._metrics.streams(self._streams)
 
-    async def _do(self, engine: E, work: Callable[[E, Stop], R]) -> R:
-        call = current_call.get(None) or Call(method="", request_id="")
-        call.models = tuple(engine.models)
-        self._admitted += 1
+    async def _do(
+        self, work: Callable[[E, Stop], R], call: Call, units: float | None, loaded: Loaded[E] | None = None
+    ) -> R:
         queued = time.monotonic()
         try:
-            await self._places.acquire()
-        except BaseException:
-            self._admitted -= 1
+            ticket = self._admission.enter(call.queue_key, call.priority, units, left_s=call.left_s)
+            try:
+                await ticket.turn
+                loaded = loaded or self._now_loaded()
+            except BaseException:
+                self._admission.leave(ticket, worked=False)
+                raise
+        except BuhinError as error:
+            self._metrics.refused(error.reason)
             raise
         started = time.monotonic()
         call.queue_s += started - queued
+        self._metrics.waited(call.priority, started - queued)
         stop = Stop()
         self._running.add(stop)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work, engine, stop)
-        future.add_done_callback(lambda done: self._finish(done, stop, started))
+        call.models = tuple(loaded.host.engine.models)
+
+        async def working() -> R:
+            worked = False
+            try:
+                with loaded.used() as engine, telemetry.span("engine", engine=engine.name):
+                    result = await asyncio.get_running_loop().run_in_executor(self._pool, work, engine, stop)
+                worked = True
+                return result
+            finally:
+                self._running.discard(stop)
+                self._admission.leave(ticket, worked=worked)
+                self._metrics.worked(time.monotonic() - started, batches.taken())
+
+        running = asyncio.ensure_future(working())
+        running.add_done_callback(_retrieve)
         try:
-            return await asyncio.shield(future)
+            return await asyncio.shield(running)
         except asyncio.CancelledError:
             stop.set()
             raise
         finally:
             call.work_s += time.monotonic() - started
 
+    def retry_after_s(self) -> float:
+        """Seconds after which what runs and waits now is done, by the measured pace."""
+        return self._admission.retry_after_s()
+
     def drain(self) -> None:
         """Take no more work."""
-        self.state = State.DRAINING
+        self._change(State.DRAINING)
 
     async def close(self) -> None:
         """Stop what still runs, wait for its threads and free the engine."""
         self.drain()
         for stop in self._running:
             stop.set()
+        for task in self._tasks:
+            task.cancel()
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
-        if self.engine is not None:
-            self.engine.close()
+        if self._loaded is not None:
+            await asyncio.to_thread(self._loaded.host.close)
 
     def ready_engine(self) -> E:
         """The engine. Raises NotReadyError, DrainingError or the ModelError that keeps it from serving."""
         if self.state is State.DRAINING:
             raise DrainingError
+        return self._now_loaded().host.engine
+
+    def _now_loaded(self) -> Loaded[E]:
+        if self._loaded is not None:
+            return self._loaded
         if self.failure is not None:
             raise self.failure
-        if self.engine is None:
-            raise NotReadyError(retry_after_s=1.0)
-        return self.engine
+        raise NotReadyError(retry_after_s=1.0)
 
-    def _retry_after_s(self) -> float:
-        return round(max(0.1, self._mean_work_s * (self._admitted + 1) / self._concurrency), 3)
+    async def _load(self, prove: Callable[[E], object]) -> Loaded[E]:
+        """A new engine, in its host, that answered what it has to."""
+        began = time.monotonic()
+        host = await asyncio.to_thread(self._new_host)
+        try:
+            await asyncio.to_thread(prove, host.engine)
+        except BaseException:
+            await asyncio.to_thread(host.close)
+            raise
+        seconds = time.monotonic() - began
+        self._metrics.loaded(host.engine.models, seconds)
+        _log.info("engine_ready", engine=host.engine.name, seconds=round(seconds, 3))
+        return Loaded(host)
 
-    def _finish(self, done: asyncio.Future[R], stop: Stop, started: float) -> None:
-        self._running.discard(stop)
-        self._admitted -= 1
-        self._places.release()
-        self._mean_work_s += 0.2 * (time.monotonic() - started - self._mean_work_s)
-        if not done.cancelled():
-            done.exception()  # retrieved here too, since a caller that left never asks for it
+    def _prove(self, engine: E) -> None:
+        engine.warm_up()
+        self._accept(engine)
 
-    def _fail(self, error: BuhinError) -> None:
-        self.failure = error
-        self.state = State.UNAVAILABLE
-        _log.error("engine_unavailable", reason=error.reason, detail=error.message)
+    def _serve(self, loaded: Loaded[E]) -> None:
+        self._loaded, self.failure = loaded, None
+        loop = asyncio.get_running_loop()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+                loop.call_soon_threadsafe(self._lost, loaded)
+
+        loaded.host.when_lost(tell)
+        if self.state is not State.DRAINING:
+            self._change(State.SERVING)
+
+    def _lost(self, loaded: Loaded[E]) -> None:
+        """The process of an engine ended by itself."""
+        loaded.retire()
+        if self._loaded is not loaded or self.state is State.DRAINING:
+            return
+        _log.error("engine_lost", served_s=round(time.monotonic() - loaded.since, 1))
+        self._metrics.restarted()
+        self._loaded = None
+        self._change(State.STARTING)
+        if time.monotonic() - loaded.since > _LONGEST_WAIT_S:
+            self._restarts = 0
+        task = asyncio.ensure_future(self._restart())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _restart(self) -> None:
+        while self._loaded is None and self.state is State.STARTING:
+            await asyncio.sleep(min(_LONGEST_WAIT_S, 2.0**self._restarts - 1))
+            self._restarts += 1
+            async with self._reloading:
+                try:
+                    self._serve(await self._load(_warm))
+                except EngineLostError as error:
+                    if self._restarts >= _RESTARTS:
+                        self._failed(error)
+                except Exception as error:  # noqa: BLE001 - as in start
+                    self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Keep why the engine does not serve."""
+        if isinstance(error, BuhinError) and not isinstance(error, EngineLostError):
+            self.failure = error
+        else:
+            error_id = uuid.uuid4().hex
+            _log.error("engine_failed", error_id=error_id, **described(error))
+            self.failure = EngineFailedError(error_id=error_id)
+        _log.error("engine_unavailable", reason=self.failure.reason, detail=self.failure.message)
+        if self.state is not State.DRAINING:
+            self._change(State.UNAVAILABLE)
+
+    def _change(self, state: State) -> None:
+        self.state = state
+        self._metrics.ready(state is State.SERVING)
+        self.when_changed()
 
 
 class Stream(Generic[E]):
-    """A stream that was let in. Its pieces of work are done one at a time, in turn with those of all callers."""
+    """A stream that was let in. Its pieces of work are done one at a time, in turn with those of all callers, on the
+    engine that it began with.
+    """
 
-    def __init__(self, worker: Worker[E], engine: E) -> None:
+    def __init__(self, worker: Worker[E], loaded: Loaded[E]) -> None:
         self._worker = worker
-        self.engine = engine
+        self._loaded = loaded
+
+    @property
+    def engine(self) -> E:
+        """The engine of this stream."""
+        return self._loaded.host.engine
 
     async def run(self, work: Callable[[E, Stop], R]) -> R:
         """Do ``work(engine, stop)`` in a thread. Raises whatever the work raises."""
-        return await self._worker._do(self.engine, work)
+        call = current_call.get(None) or Call(method="", request_id="")
+        return await self._worker._do(work, call, None, self._loaded)
+
+
+def _warm(engine: Engine) -> None:
+    engine.warm_up()
+
+
+def _retrieve(done: asyncio.Future[R]) -> None:
+    """Ask for the exception here too, since a caller that left never does."""
+    if not done.cancelled():
+        done.exception()

@@ -194,7 +194,7 @@ async def test_the_caller_is_held_back_while_recognition_is_slow() -> None:
             yield voice
         everything_sent.set()
 
-    worker: Worker[SpeechEngine] = Worker(lambda: engine, ServerSettings())
+    worker: Worker[SpeechEngine] = Worker(lambda: engine, ServerSettings(isolate_engine=False))
     await worker.start()
     with worker.stream() as stream:
         live = Live(stream, Options(language="ja"), interims=True, endpoints=False)
