@@ -10,6 +10,7 @@ from buhin.config import ImageSettings
 from buhin.image_inspect.v1 import image_inspect_pb2_grpc
 from buhin.serving import Application, run
 from services.image_inspect import loading
+from services.image_inspect.acceptance import accept
 from services.image_inspect.engine import ROLE, InspectEngine
 from services.image_inspect.servicer import ImageInspectServicer
 from services.image_inspect.severity import rule_sets
@@ -28,6 +29,7 @@ def application(settings: ImageSettings) -> Application[InspectEngine]:
         register=image_inspect_pb2_grpc.add_ImageInspectServiceServicer_to_server,
         unit="pixels",
         units=pixels,
+        accept=accept,
     )
 
 

@@ -11,6 +11,7 @@ from buhin.models.store import ModelStore
 from buhin.serving import Application, run
 from buhin.speech.v1 import speech_pb2_grpc
 from services.speech import loading
+from services.speech.acceptance import accept
 from services.speech.engine import ROLE, SPEAKER_ROLE, SpeechEngine
 from services.speech.servicer import SpeechServicer
 from services.speech.speakers import Voices
@@ -35,6 +36,7 @@ def application(settings: SpeechSettings) -> Application[SpeechEngine]:
         register=speech_pb2_grpc.add_SpeechServiceServicer_to_server,
         unit="audio_seconds",
         units=seconds,
+        accept=accept,
     )
 
 

@@ -11,6 +11,7 @@ from buhin.serving import Application, run
 from buhin.summarize.v1 import summarize_pb2_grpc
 from buhin.text.units import characters
 from services.summarize import loading
+from services.summarize.acceptance import accept
 from services.summarize.engine import COMPARES, WRITES, SummarizeEngine
 from services.summarize.servicer import SummarizeServicer
 
@@ -27,6 +28,7 @@ def application(settings: TextSettings) -> Application[SummarizeEngine]:
         register=summarize_pb2_grpc.add_SummarizeServiceServicer_to_server,
         unit="characters",
         units=characters,
+        accept=accept,
     )
 
 

@@ -11,6 +11,7 @@ from buhin.serving import Application, run
 from buhin.text.units import characters
 from buhin.translate.v1 import translate_pb2_grpc
 from services.translate import loading
+from services.translate.acceptance import accept
 from services.translate.engine import COMPARES, WRITES, TranslateEngine
 from services.translate.servicer import TranslateServicer
 
@@ -27,6 +28,7 @@ def application(settings: TextSettings) -> Application[TranslateEngine]:
         register=translate_pb2_grpc.add_TranslateServiceServicer_to_server,
         unit="characters",
         units=characters,
+        accept=accept,
     )
 
 
