@@ -75,19 +75,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return handler
         behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
-        async def given(requests: AsyncIterator[Message], call: Call) -> Any:
-            charged = self._charged(requests, call)
-            return charged if handler.request_streaming else await self._only(charged)
+        async def given(requests: AsyncIterator[Message], context: Any, call: Call) -> Any:
+            return self._charged(requests, call) if handler.request_streaming else await self._only(context, call)
 
         async def answer(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             async with self._around(method, context) as call:
-                response: Message = await behaviour(await given(requests, call), context)
+                response: Message = await behaviour(await given(requests, context, call), context)
             return self._with_provenance(response, call)
 
         async def answer_stream(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
             async with (
                 self._around(method, context) as call,
-                aclosing(behaviour(await given(requests, call), context)) as responses,
+                aclosing(behaviour(await given(requests, context, call), context)) as responses,
             ):
                 async for response in responses:
                     yield self._with_provenance(response, call)
@@ -97,26 +96,31 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(answer_stream, *codec)
         return grpc.stream_unary_rpc_method_handler(answer, *codec)
 
+    def _charge(self, call: Call, message: Message, opening: Message | None) -> None:
+        call.units = self._application.units(message, opening or message)
+        self._gate.charge(call.caller, call.method, call.units, requests=0 if opening else 1)
+        self._metrics.units(call.caller.group, call.units)
+
     async def _charged(self, requests: AsyncIterator[Message], call: Call) -> AsyncIterator[Message]:
         """The messages, each charged to the caller before anything is done with it."""
         opening: Message | None = None
         async for message in requests:
-            units = self._application.units(message, opening or message)
-            self._gate.charge(call.caller, call.method, units, requests=0 if opening else 1)
-            self._metrics.units(call.caller.group, units)
-            call.units = units
+            self._charge(call, message, opening)
             opening = opening or message
             yield message
 
-    async def _only(self, requests: AsyncIterator[Message]) -> Message:
-        """The message of a method that takes one."""
+    async def _only(self, context: grpc.aio.ServicerContext[Any, Any], call: Call) -> Message:
+        """The message of a method that takes one, charged."""
+        idle_s = self._application.settings.stream_idle_s
         try:
-            async with asyncio.timeout(self._application.settings.stream_idle_s):
-                async for message in requests:
-                    return message
+            async with asyncio.timeout(idle_s):
+                message = await context.read()
         except TimeoutError as error:
-            raise StreamIdleError(limit_s=self._application.settings.stream_idle_s) from error
-        raise MissingFieldError(field="request")
+            raise StreamIdleError(limit_s=idle_s) from error
+        if not isinstance(message, Message):
+            raise MissingFieldError(field="request")
+        self._charge(call, message, None)
+        return message
 
     @asynccontextmanager
     async def _around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Call]:
@@ -124,14 +128,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         call = Call(method, request_id(metadata))
         current_call.set(call)
         remaining = context.time_remaining()
-        capped = asyncio.timeout(self._application.settings.max_call_s if remaining is None else None)
-        call.deadline = call.started + (self._application.settings.max_call_s if remaining is None else remaining)
+        cap_s = self._application.settings.max_call_s if remaining is None else None
+        call.deadline = call.started + (remaining or cap_s or 0.0)
         self._metrics.call_began(method)
         code = grpc.StatusCode.OK.name
         reason = ""
         with telemetry.server_span(method, metadata, call.request_id) as span:
             try:
-                async with capped, self._identified(call, context, metadata):
+                async with asyncio.timeout(cap_s), self._identified(call, context, metadata):
                     yield call
             except asyncio.CancelledError:
                 in_time = time.monotonic() < call.deadline
@@ -139,7 +143,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 code, reason = left.code.name, left.reason
                 raise
             except Exception as raised:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
-                error = self._error(raised, call, expired=capped.expired())
+                error = self._error(raised, call)
                 code, reason = error.code.name, error.reason
                 await context.abort_with_status(rpc_status.to_status(encode(error)))
             finally:
@@ -151,8 +155,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self, call: Call, context: grpc.aio.ServicerContext[Any, Any], metadata: tuple[tuple[str, str | bytes], ...]
     ) -> AsyncIterator[None]:
         """Let the caller in, and no more of its calls than the service could ever hold."""
-        call.caller = await self._gate.identify(metadata, certificate_names(context.auth_context()))
-        self._gate.authorize(call.caller, call.method)
+        if not self._gate.is_open:
+            call.caller = await self._gate.identify(metadata, certificate_names(context.auth_context()))
+            self._gate.authorize(call.caller, call.method)
         if call.method in self._unimplemented:
             raise NotImplementedMethodError(method=call.method.removeprefix("/"))
         call.priority = priority(metadata, call.caller)
@@ -168,8 +173,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if not self._open[call.queue_key]:
                 del self._open[call.queue_key]
 
-    def _error(self, raised: Exception, call: Call, *, expired: bool) -> BuhinError:
-        if expired and isinstance(raised, TimeoutError):
+    def _error(self, raised: Exception, call: Call) -> BuhinError:
+        if isinstance(raised, TimeoutError) and time.monotonic() >= (call.deadline or 0.0):
             return DeadlineExceededError()
         if isinstance(raised, BuhinError):
             return raised

@@ -86,7 +86,7 @@ async def test_subtitles_of_nothing_are_empty_files() -> None:
 
 async def test_speakers_are_told_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     voices = FakeVoices()
-    monkeypatch.setattr("services.speech.__main__.VoiceEncoder", lambda model: voices)
+    monkeypatch.setattr("services.speech.engines.voice_encoder.VoiceEncoder", lambda model: voices)
     monkeypatch.setattr("services.speech.__main__.ModelStore", MagicMock())
     formats = [speech_pb2.SUBTITLE_FORMAT_SRT]
     response = await recognize(

@@ -39,6 +39,11 @@ class Gate:
             self._stamp = _stamp(path)
             self._use(Policy.load(path), path)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everyone is let in."""
+        return self._path is None
+
     async def identify(self, metadata: Iterable[tuple[str, str | bytes]], certificate_names: tuple[str, ...]) -> Caller:
         """Who calls: by the certificate where the policy knows it, else by the token.
 
