@@ -21,6 +21,10 @@ ANY_PORT: dict[str, Any] = {
 """Settings of a server for a test: any free port, and the engine where the test can see it."""
 
 
+AS_DEPLOYED = ANY_PORT | {"isolate_engine": True}
+"""The same with the engine in its own process, as it is run."""
+
+
 @asynccontextmanager
 async def serving(application: Application[Any], *, state: State = State.SERVING) -> AsyncIterator[grpc.aio.Channel]:
     """Run a service until its engine has the given state, and connect to it."""

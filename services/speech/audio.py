@@ -199,6 +199,8 @@ def blocks(container: av.container.InputContainer, stream: av.AudioStream) -> It
 def check_stream(stream: av.AudioStream, demuxer: str) -> None:
     """Raise UnreadableMediaError where the codec, the rate or the channels are not accepted."""
     codec = stream.codec_context
+    if codec is None:  # where FFmpeg has no decoder for it
+        raise _unreadable("its codec is not known")
     if not codec.name.startswith(_CODECS[demuxer]):
         raise _unreadable(f"its codec is {codec.name}")
     if not MIN_RATE <= codec.sample_rate <= MAX_RATE:

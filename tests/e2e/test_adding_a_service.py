@@ -24,7 +24,7 @@ from buhin.status import decode_call
 from services.redact.__main__ import application
 
 async def main():
-    async with Server(application(ServerSettings(port=0, health_port=0))) as server:
+    async with Server(application(ServerSettings(port=0))) as server:
         await server.started()
         async with grpc.aio.insecure_channel(server.address) as channel:
             stub = redact_pb2_grpc.RedactServiceStub(channel)

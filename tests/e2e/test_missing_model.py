@@ -19,7 +19,7 @@ from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from buhin.status import decode_call
 from services.speech.__main__ import application
 from tests.conftest import ROOT
-from tests.support import ANY_PORT, serving
+from tests.support import AS_DEPLOYED, serving
 
 pytestmark = pytest.mark.model
 
@@ -54,7 +54,7 @@ async def test_it_says_so(
     expected: type[errors.BuhinError],
 ) -> None:
     spoil(tmp_path, store)
-    settings = SpeechSettings(models_dir=tmp_path, **ANY_PORT)
+    settings = SpeechSettings(models_dir=tmp_path, **AS_DEPLOYED)
     async with serving(application(settings), state=State.UNAVAILABLE) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest(service="buhin.speech.v1.SpeechService")

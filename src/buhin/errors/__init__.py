@@ -2,6 +2,7 @@
 
 BuhinError
 ├── InvalidInputError                 INVALID_ARGUMENT
+│   ├── MalformedRequestError           MALFORMED_REQUEST
 │   ├── MissingFieldError               MISSING_FIELD
 │   ├── InvalidValueError               INVALID_VALUE
 │   ├── OutOfRangeError                 OUT_OF_RANGE
@@ -79,6 +80,7 @@ from buhin.errors.inputs import (
     InputTooLargeError,
     InvalidInputError,
     InvalidValueError,
+    MalformedRequestError,
     MissingFieldError,
     NotTheSamePlaceError,
     OutOfRangeError,
@@ -121,6 +123,7 @@ __all__ = [
     "InternalError",
     "InvalidInputError",
     "InvalidValueError",
+    "MalformedRequestError",
     "MissingFieldError",
     "ModelError",
     "ModelMissingError",

@@ -14,6 +14,14 @@ class InvalidInputError(BuhinError):
     reason = "INVALID_INPUT"
 
 
+class MalformedRequestError(InvalidInputError):
+    """The bytes are not the method's message: another message, invalid UTF-8, or too deep."""
+
+    reason = "MALFORMED_REQUEST"
+    text = "the request is not a {message} that can be read"
+    text_ja = "要求を {message} として読み取れません"
+
+
 class MissingFieldError(InvalidInputError):
     """A required field is not set."""
 

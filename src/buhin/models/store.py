@@ -131,6 +131,9 @@ class ModelStore:
             except DigestMismatchError:
                 target.unlink(missing_ok=True)
                 raise
+            except OSError as error:
+                target.unlink(missing_ok=True)
+                raise SourceError(model=entry.id, problem=f"{self.folder}: {error.strerror}") from error
             else:
                 return
         if len(allowed) < len(places):

@@ -18,6 +18,7 @@ from typing import Any
 
 from dbos import DBOS, SetWorkflowID
 from google.protobuf import message_factory
+from sqlalchemy.exc import SQLAlchemyError
 
 from buhin.client.catalogue import service_info
 from buhin.client.connection import Connection
@@ -97,9 +98,13 @@ def run(
     if spec.input.kind == "file" and len(found) != 1:
         raise RunError(run=spec.name, problem=f"a run takes one file, not {len(found)}")
     values = inputs.parameters(spec.parameters, parameters or {})
-    current = find_or_create(settings.state_dir, spec, found, values, fresh=fresh)
-    with current.locked():
-        return _Execution(spec, found, values, current, settings, out, on_progress, retry_delays_s).run()
+    try:
+        current = find_or_create(settings.state_dir, spec, found, values, fresh=fresh)
+        with current.locked():
+            return _Execution(spec, found, values, current, settings, out, on_progress, retry_delays_s).run()
+    except (OSError, SQLAlchemyError) as error:
+        said = error.strerror if isinstance(error, OSError) else getattr(error, "orig", error)
+        raise RunError(run=spec.name, problem=f"its state cannot be kept in {settings.state_dir}: {said}") from error
 
 
 class _Execution:

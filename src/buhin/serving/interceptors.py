@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from buhin import telemetry
@@ -23,6 +23,7 @@ from buhin.errors import (
     CancelledError,
     DeadlineExceededError,
     InternalError,
+    MalformedRequestError,
     MissingFieldError,
     NotImplementedMethodError,
     QueueFullError,
@@ -75,8 +76,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return handler
         behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
 
-        async def given(requests: AsyncIterator[Message], context: Any, call: Call) -> Any:
-            return self._charged(requests, call) if handler.request_streaming else await self._only(context, call)
+        async def given(requests: AsyncIterator[bytes], context: Any, call: Call) -> Any:
+            parse = handler.request_deserializer
+            if handler.request_streaming:
+                return self._charged(requests, parse, call)
+            return await self._only(context, parse, call)
 
         async def answer(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             async with self._around(method, context) as call:
@@ -91,34 +95,36 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 async for response in responses:
                     yield self._with_provenance(response, call)
 
-        codec = (handler.request_deserializer, handler.response_serializer)
+        write = handler.response_serializer
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(answer_stream, *codec)
-        return grpc.stream_unary_rpc_method_handler(answer, *codec)
+            return grpc.stream_stream_rpc_method_handler(answer_stream, response_serializer=write)
+        return grpc.stream_unary_rpc_method_handler(answer, response_serializer=write)
 
     def _charge(self, call: Call, message: Message, opening: Message | None) -> None:
         call.units = self._application.units(message, opening or message)
         self._gate.charge(call.caller, call.method, call.units, requests=0 if opening else 1)
         self._metrics.units(call.caller.group, call.units)
 
-    async def _charged(self, requests: AsyncIterator[Message], call: Call) -> AsyncIterator[Message]:
+    async def _charged(self, requests: AsyncIterator[bytes], parse: Any, call: Call) -> AsyncIterator[Message]:
         """The messages, each charged to the caller before anything is done with it."""
         opening: Message | None = None
-        async for message in requests:
+        async for data in requests:
+            message = _parsed(data, parse)
             self._charge(call, message, opening)
             opening = opening or message
             yield message
 
-    async def _only(self, context: grpc.aio.ServicerContext[Any, Any], call: Call) -> Message:
+    async def _only(self, context: grpc.aio.ServicerContext[Any, Any], parse: Any, call: Call) -> Message:
         """The message of a method that takes one, charged."""
         idle_s = self._application.settings.stream_idle_s
         try:
             async with asyncio.timeout(idle_s):
-                message = await context.read()
+                data = await context.read()
         except TimeoutError as error:
             raise StreamIdleError(limit_s=idle_s) from error
-        if not isinstance(message, Message):
+        if not isinstance(data, bytes):
             raise MissingFieldError(field="request")
+        message = _parsed(data, parse)
         self._charge(call, message, None)
         return message
 
@@ -219,6 +225,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         provenance.queue_duration.FromMicroseconds(round(call.queue_s * 1e6))
         provenance.processing_duration.FromMicroseconds(round(call.work_s * 1e6))
         return response
+
+
+def _parsed(data: bytes, parse: Callable[[bytes], Message]) -> Message:
+    try:
+        return parse(data)
+    except DecodeError as error:
+        named = getattr(getattr(parse, "__self__", None), "DESCRIPTOR", None)
+        raise MalformedRequestError(message=named.full_name if named else "message") from error
 
 
 def _bearer(response: Message) -> Message | None:

@@ -18,7 +18,7 @@ from services.image_inspect.engine import Mask
 from services.image_inspect.engines.ridge import RidgeEngine
 from services.image_inspect.evaluate import grown
 from tests.conftest import ROOT
-from tests.support import ANY_PORT, serving
+from tests.support import AS_DEPLOYED, serving
 
 FOLDER = ROOT / "samples" / "concrete"
 NAMES = [name for name, _, _ in SCENES]
@@ -52,7 +52,7 @@ def test_it_finds_what_was_drawn(name: str) -> None:
 
 
 async def test_the_service_measures_them() -> None:
-    async with serving(application(ImageSettings(**ANY_PORT))) as channel:
+    async with serving(application(ImageSettings(**AS_DEPLOYED))) as channel:
         stub: Any = image_inspect_pb2_grpc.ImageInspectServiceStub(channel)
         answers: dict[str, image_inspect_pb2.InspectResponse] = {}
         for name in NAMES:

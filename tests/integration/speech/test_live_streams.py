@@ -24,7 +24,7 @@ from services.speech.evaluate import character_error_rate, recordings
 from services.speech.latency import measure
 from tests.audio_files import RATE, encode, m4a_for_streaming, meeting, noises, wav
 from tests.conftest import ROOT
-from tests.support import ANY_PORT
+from tests.support import AS_DEPLOYED
 from tests.unit.speech.speakers import config, portions
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
@@ -72,7 +72,7 @@ class Service:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(store: ModelStore) -> AsyncIterator[Service]:
     """The service, its model loaded once for the module."""
-    async with Server(application(SpeechSettings(**ANY_PORT, models_dir=store.folder, threads=2))) as server:
+    async with Server(application(SpeechSettings(**AS_DEPLOYED, models_dir=store.folder, threads=2))) as server:
         await server.started()
         yield Service(server.address)
 

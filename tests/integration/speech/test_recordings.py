@@ -22,7 +22,7 @@ from services.speech.__main__ import application
 from services.speech.evaluate import character_error_rate, recordings
 from tests.audio_files import RATE, meeting, wav
 from tests.conftest import ROOT
-from tests.support import ANY_PORT
+from tests.support import AS_DEPLOYED
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -32,7 +32,7 @@ SAMPLE = ROOT / "samples" / "meeting"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(store: ModelStore) -> AsyncIterator[AsyncSpeechClient]:
     """A client of the service, its model loaded once for the module."""
-    settings = SpeechSettings(**ANY_PORT, models_dir=store.folder, threads=2)
+    settings = SpeechSettings(**AS_DEPLOYED, models_dir=store.folder, threads=2)
     async with Server(application(settings)) as server:
         await server.started()
         async with AsyncSpeechClient(server.address, timeout_s=280) as opened:

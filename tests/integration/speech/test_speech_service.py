@@ -21,7 +21,7 @@ from services.speech.speakers_evaluate import right_share
 from services.speech.subtitles import columns
 from tests.audio_files import RATE, meeting, noises, wav
 from tests.conftest import ROOT
-from tests.support import ANY_PORT, serving
+from tests.support import AS_DEPLOYED, serving
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -44,7 +44,7 @@ class Service:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(store: ModelStore) -> AsyncIterator[Service]:
     """The service, its model loaded once for the module."""
-    settings = SpeechSettings(**ANY_PORT, models_dir=store.folder, threads=2)
+    settings = SpeechSettings(**AS_DEPLOYED, models_dir=store.folder, threads=2)
     async with serving(application(settings)) as channel:
         yield Service(channel)
 

@@ -17,7 +17,7 @@ from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.languages import detect
 from services.summarize.__main__ import application
 from tests.conftest import ROOT
-from tests.support import ANY_PORT, serving
+from tests.support import AS_DEPLOYED, serving
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -37,7 +37,7 @@ Chair: Thank you all."""
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def channel(store: ModelStore) -> AsyncIterator[grpc.aio.Channel]:
     """The service, its models loaded once for the module."""
-    async with serving(application(TextSettings(**ANY_PORT, models_dir=store.folder, threads=2))) as opened:
+    async with serving(application(TextSettings(**AS_DEPLOYED, models_dir=store.folder, threads=2))) as opened:
         yield opened
 
 

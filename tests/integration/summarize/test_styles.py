@@ -19,7 +19,7 @@ from services.summarize.__main__ import application
 from tests.conftest import ROOT
 from tests.integration.summarize.test_summarize_service import ABSTRACTIVE, ENGLISH, MEETING, Service, cited
 from tests.long_texts import long_english, long_japanese
-from tests.support import ANY_PORT, serving
+from tests.support import AS_DEPLOYED, serving
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -29,7 +29,7 @@ HOSTILE: list[dict[str, str]] = yaml.safe_load((ROOT / "tests/data/injections.ya
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def channel(store: ModelStore) -> AsyncIterator[grpc.aio.Channel]:
     """The service, its models loaded once for the module."""
-    async with serving(application(TextSettings(**ANY_PORT, models_dir=store.folder, threads=2))) as opened:
+    async with serving(application(TextSettings(**AS_DEPLOYED, models_dir=store.folder, threads=2))) as opened:
         yield opened
 
 

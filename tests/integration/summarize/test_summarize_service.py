@@ -18,7 +18,7 @@ from buhin.text.checks import numbers
 from buhin.text.languages import detect
 from services.summarize.__main__ import application
 from tests.conftest import ROOT
-from tests.support import ANY_PORT, serving
+from tests.support import AS_DEPLOYED, serving
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -51,7 +51,7 @@ class Service:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(store: ModelStore) -> AsyncIterator[Service]:
     """The service, its models loaded once for the module."""
-    settings = TextSettings(**ANY_PORT, models_dir=store.folder, threads=2)
+    settings = TextSettings(**AS_DEPLOYED, models_dir=store.folder, threads=2)
     async with serving(application(settings)) as channel:
         yield Service(channel)
 

@@ -15,7 +15,7 @@ from buhin.models.store import ModelStore
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from services.translate.__main__ import application
 from tests.conftest import ROOT
-from tests.support import ANY_PORT, serving
+from tests.support import AS_DEPLOYED, serving
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -25,7 +25,7 @@ HOSTILE: list[dict[str, str]] = yaml.safe_load((ROOT / "tests/data/injections.ya
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def answers(store: ModelStore) -> AsyncIterator[list[translate_pb2.TranslateTextResponse]]:
     """The answers to all of them, Japanese into English and the others into Japanese."""
-    settings = TextSettings(**ANY_PORT, models_dir=store.folder, threads=2, concurrency=4)
+    settings = TextSettings(**AS_DEPLOYED, models_dir=store.folder, threads=2, concurrency=4)
     async with serving(application(settings)) as channel:
         stub = translate_pb2_grpc.TranslateServiceStub(channel)
         found = []

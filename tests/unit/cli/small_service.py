@@ -5,21 +5,40 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 from buhin.config import ServerSettings
+from buhin.engine import Stop
 from buhin.serving import Application, run
 from tests.unit.serving.fakes import FakeEngine, Servicer, card, register
+
+MOOD = os.environ.get("MOOD")
+
+
+class Moody(FakeEngine):
+    """What a text asks for: ``wait`` lasts until it is stopped, ``raise`` is a fault, ``nap`` takes a moment."""
+
+    def shout(self, text: str, stop: Stop) -> str:
+        """The text in capitals, after what it asks for."""
+        if text == "raise":
+            raise ZeroDivisionError("the secret sauce")
+        while text == "wait":
+            stop.check()
+            time.sleep(0.002)
+        if text == "nap":
+            time.sleep(0.05)
+        return super().shout(text, stop)
 
 
 def load() -> FakeEngine:
     """The engine; slow to answer where ``MOOD`` says so."""
-    if os.environ.get("MOOD") != "slow":
-        return FakeEngine()
+    if MOOD != "slow":
+        return Moody()
     return FakeEngine(lambda stop: signal.sigtimedwait([], 1.0) and None)
 
 
 if __name__ == "__main__":
-    match os.environ.get("MOOD"):
+    match MOOD:
         case "dies":
             sys.exit("the disk is on fire")
         case "stubborn":

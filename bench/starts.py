@@ -1,0 +1,51 @@
+"""From nothing to an answer: services against the load of their model, and the command line."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from bench.measure import Row, compare, seconds, service
+
+_LOAD = """
+from buhin.config import {settings}
+from services.{function}.loading import load
+load({settings}())
+"""
+_SETTINGS = {"speech": "SpeechSettings", "translate": "TextSettings", "image_inspect": "ImageSettings"}
+SPARE_S = 1.0
+
+
+def rows() -> Iterator[Row]:
+    """Cold starts, then the command line."""
+    for function, settings in _SETTINGS.items():
+        load = _LOAD.format(function=function, settings=settings)
+        found = compare(
+            f"{function}: cold start to SERVING against the load of the model alone",
+            ("service", seconds(functools.partial(_start, function))),
+            ("a process that loads the model", seconds(functools.partial(_python, "-c", load))),
+            "s",
+        )
+        spare = found.values[0] - found.values[1]
+        note = f"{spare:.2f} s more than the load, which includes the warm-up call"
+        yield Row(
+            found.name, found.ours, found.theirs, "s", found.values, found.ratios,
+            f"load + {SPARE_S:g} s", spare <= SPARE_S, note,
+        )  # fmt: skip
+    yield compare(
+        "`buhin --version` against an empty program",
+        ("buhin", seconds(lambda: _python("-m", "buhin.cli.main", "--version"))),
+        ("python -c pass", seconds(lambda: _python("-c", "pass"))),
+        "s",
+    )
+
+
+def _start(function: str) -> None:
+    with service(function):
+        pass
+
+
+def _python(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)  # noqa: S603 - our own modules
