@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import platform
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import psutil
 from rich.console import Console
 
-from bench.measure import Row
+from bench.measure import Row, machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "bench" / "results.json", ROOT / "docs" / "performance.md"
@@ -31,20 +28,6 @@ Measured on {day}: {cores} cores ({processor}), {memory:.0f} GiB, {system}, Pyth
 | what | ours | theirs | ratio | runs | target | |
 |---|---|---|---|---|---|---|
 """
-
-
-def machine() -> dict[str, Any]:
-    """Where it was measured."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-    return {
-        "day": date.today().isoformat(),
-        "cores": psutil.cpu_count(),
-        "processor": names[0] if names else platform.machine(),
-        "memory": psutil.virtual_memory().total / 2**30,
-        "system": platform.system(),
-        "python": platform.python_version(),
-    }
 
 
 def page(found: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from bench.measure import Row, compare, seconds, service
+from bench.measure import Row, compare, seconds, service_processes
 from buhin.client import ImageInspectClient
 from buhin.config import ImageSettings
 from buhin.engine import Stop
@@ -42,7 +42,7 @@ def rows() -> Iterator[Row]:
         pixels, _ = photo.decode(photo.check(data, settings))
         engine.detect(pixels, Stop())
 
-    with service("image_inspect") as address, ImageInspectClient(address) as client:
+    with service_processes("image_inspect") as (address, processes), ImageInspectClient(address) as client:
         small, medium, large = wall(1), wall(4), wall(8)
 
         def ours(data: bytes) -> None:
@@ -71,7 +71,7 @@ def rows() -> Iterator[Row]:
             runs=5,
             note="a crack in each of 64 walls is measured, which the library does not do",
         )
-        own = sum(process.memory_info().rss for process in _family(address)) / 2**20
+        own = sum(process.memory_info().rss for process in processes) / 2**20
         other = psutil.Process().memory_info().rss / 2**20
         yield Row("inspection, memory after 48 megapixels", "service, both processes", "decoding and onnxruntime",
                   "MiB", (own, other), (own / other,), "", None)  # fmt: skip
@@ -79,12 +79,3 @@ def rows() -> Iterator[Row]:
 
 def _rate(work: Callable[[], object]) -> Callable[[], float]:
     return lambda: 2 * CALLERS / seconds(work)()
-
-
-def _family(address: str) -> list[psutil.Process]:
-    """The processes of the service that listens there."""
-    port = int(address.rpartition(":")[2])
-    for process in psutil.Process().children():
-        if any(c.laddr.port == port for c in process.net_connections() if c.status == psutil.CONN_LISTEN):
-            return [process, *process.children(recursive=True)]
-    return []

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from statistics import median
+from typing import Any
+
+import psutil
 
 from buhin.cli.supervisor import Supervisor
 
@@ -77,3 +83,29 @@ def service(function: str) -> Iterator[str]:
     with Supervisor([function], ports="free") as running:
         running.wait_until_serving(timeout_s=START_S)
         yield running.addresses[function]
+
+
+@contextmanager
+def service_processes(function: str) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """The same, and its processes: its own and that of its engine."""
+    with service(function) as address:
+        port = int(address.rpartition(":")[2])
+        for process in psutil.Process().children():
+            if any(each.laddr.port == port for each in process.net_connections() if each.status == psutil.CONN_LISTEN):
+                yield address, [process, *process.children(recursive=True)]
+                return
+        raise ProcessLookupError(f"no process listens on {address}")
+
+
+def machine() -> dict[str, Any]:
+    """Where it was measured."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+    return {
+        "day": date.today().isoformat(),
+        "cores": psutil.cpu_count(),
+        "processor": names[0] if names else platform.machine(),
+        "memory": psutil.virtual_memory().total / 2**30,
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }

@@ -86,8 +86,8 @@ def decode(header: Header) -> tuple[Photo, list[Notice]]:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(_rgb(image), np.uint8), notices
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise _unreadable(header.field, str(error)) from error
+    except Exception as error:  # whatever Pillow raises for what a file claims
+        raise _unreadable(header.field, "it is cut or broken") from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -104,12 +104,12 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _open(data: bytes, field: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large images; ours are bounded by `check` before anything is decoded.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow warns of large images, which `check` refuses before anything is decoded, and of broken metadata.
+            warnings.simplefilter("ignore")
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise InputTooLargeError(field=field, size="too many", unit="pixels", limit=Image.MAX_IMAGE_PIXELS) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # whatever Pillow raises for what a header claims
         raise _unreadable(field, "not a picture of these formats") from error
 
 

@@ -1,0 +1,1 @@
+"""Requests and files that nobody would send. See docs/security.md."""
