@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
-from skimage.measure import approximate_polygon
 
 from buhin.engine import Stop
 from services.image_inspect import widths
@@ -142,7 +141,7 @@ def _measure(detection: Detection, box: tuple[int, int, int, int], part: Mask, p
     order = np.argsort([-each for each in lengths])
     hull = cv2.convexHull(np.argwhere(part)[:, ::-1].astype(np.float32))[:, 0] + np.array([left, top])
     return Crack(
-        branches=tuple(approximate_polygon(found.branches[i] + shift, _TOLERANCE_PX) for i in order),
+        branches=tuple(_simplified(found.branches[i] + shift) for i in order),
         profiles=tuple(profiles[i] for i in order),
         length=length,
         mean_width=mean,
@@ -152,7 +151,7 @@ def _measure(detection: Detection, box: tuple[int, int, int, int], part: Mask, p
         directions=_directions(found.branches),
         intersections=len(found.junctions),
         box=box,
-        outline=approximate_polygon(np.concatenate([hull, hull[:1]]), _TOLERANCE_PX)[:-1],
+        outline=_simplified(hull, closed=True),
         confidence=float(confidences.mean()),
         min_confidence=float(confidences.min()),
         uncertain=float((confidences < detection.threshold / 255 + 0.1).mean()),
@@ -219,6 +218,11 @@ def _directions(lines: Sequence[Points]) -> Values:
         bins = (degrees / (180 / DIRECTIONS)).astype(int) % DIRECTIONS
         np.add.at(histogram, bins, np.linalg.norm(steps, axis=1))
     return histogram
+
+
+def _simplified(line: Points, *, closed: bool = False) -> Points:
+    """Within the tolerance of the line, with fewer points (Douglas and Peucker 1973)."""
+    return cv2.approxPolyDP(line.astype(np.float32)[:, None], _TOLERANCE_PX, closed)[:, 0].astype(float)
 
 
 def _orientation(points: Points) -> float:

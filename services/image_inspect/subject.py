@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import skimage.data
-from skimage.feature import Cascade
 
 from buhin.review import Reason
 from services.image_inspect.engine import Photo
@@ -90,5 +89,8 @@ def _face(grey: Grey) -> float | None:
 
 
 @cache
-def _cascade() -> Cascade:
+def _cascade() -> Any:
+    import skimage.data  # slow to import, and needed for few photographs
+    from skimage.feature import Cascade
+
     return Cascade(skimage.data.lbp_frontal_face_cascade_filename())

@@ -8,12 +8,11 @@ from pathlib import Path
 from buhin.catalogue.card import ServiceCard
 from buhin.config import SpeechSettings
 from buhin.models.store import ModelStore
-from buhin.serving import Application, run
+from buhin.serving import Application, Worker, run
 from buhin.speech.v1 import speech_pb2_grpc
 from services.speech import loading
 from services.speech.acceptance import accept
 from services.speech.engine import ROLE, SPEAKER_ROLE, SpeechEngine
-from services.speech.servicer import SpeechServicer
 from services.speech.speakers import Voices
 from services.speech.units import seconds
 
@@ -27,12 +26,17 @@ def application(settings: SpeechSettings) -> Application[SpeechEngine]:
 
         return VoiceEncoder(ModelStore.from_settings(settings).open(settings.speaker_model))
 
+    def servicer(worker: Worker[SpeechEngine]) -> object:
+        from services.speech.servicer import SpeechServicer  # while the engine loads
+
+        return SpeechServicer(worker, settings, voices)
+
     return Application(
         card=ServiceCard.load(Path(__file__).with_name("card.yaml")),
         settings=settings,
         models={settings.speech_model: ROLE, settings.speaker_model: SPEAKER_ROLE},
         load=functools.partial(loading.load, settings),
-        servicer=lambda worker: SpeechServicer(worker, settings, voices),
+        servicer=servicer,
         register=speech_pb2_grpc.add_SpeechServiceServicer_to_server,
         unit="audio_seconds",
         units=seconds,

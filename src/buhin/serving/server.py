@@ -68,6 +68,18 @@ class Server(Generic[E]):
     async def __aenter__(self) -> Server[E]:
         credentials = _credentials(self._settings)
         await self._set_health(serving=False)
+        self._starting = asyncio.create_task(self.worker.start())
+        await asyncio.sleep(0)  # the engine is on its way while the servicer is imported
+        try:
+            await self._listen(credentials)
+        except BaseException:
+            await self._end()
+            raise
+        if self._settings.policy is None:
+            _log.warning("no_policy", consequence="every caller on this machine is let in; for development only")
+        return self
+
+    async def _listen(self, credentials: grpc.ServerCredentials | None) -> None:
         main = grpc.aio.server(
             interceptors=[CallInterceptor(self._application, self.worker, self._gate, self.metrics)],
             options=[
@@ -97,10 +109,8 @@ class Server(Generic[E]):
         try:
             self._metrics_server = MetricsServer(self.metrics, self._settings.host, self._application.metrics_port)
         except OSError as error:
-            await self._unbind()
             raise OSError(_in_use(self._settings.host, self._application.metrics_port)) from error
         self.metrics_address = f"{self._settings.host}:{self._metrics_server.port}"
-        self._starting = asyncio.create_task(self.worker.start())
         _log.info(
             "listening",
             service=service,
@@ -109,24 +119,25 @@ class Server(Generic[E]):
             health_address=self.health_address,
             metrics_address=self.metrics_address,
         )
-        if self._settings.policy is None:
-            _log.warning("no_policy", consequence="every caller on this machine is let in; for development only")
-        return self
 
     async def __aexit__(self, *exception: object) -> None:
         _log.info("draining", seconds=self._settings.drain_s)
         self.worker.drain()
-        main, side = self._servers
-        await main.stop(self._settings.drain_s)
+        await self._servers[0].stop(self._settings.drain_s)
+        await self._end()
+        _log.info("stopped")
+
+    async def _end(self) -> None:
+        """Free all that was begun."""
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         await self.worker.close()
         await asyncio.gather(*self._telling)
-        await side.stop(0)
+        for server in self._servers:
+            await server.stop(0)
         if self._metrics_server is not None:
             self._metrics_server.close()
-        _log.info("stopped")
 
     async def started(self) -> State:
         """Wait until the engine serves or has failed, and say which."""
@@ -149,14 +160,9 @@ class Server(Generic[E]):
         try:
             bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
-            await self._unbind()
             raise OSError(_in_use(self._settings.host, port)) from error
         await server.start()
         return f"{self._settings.host}:{bound}"
-
-    async def _unbind(self) -> None:
-        for server in self._servers:
-            await server.stop(0)
 
 
 def _in_use(host: str, port: int) -> str:

@@ -265,7 +265,12 @@ class Worker(Generic[E]):
     async def _load(self, prove: Callable[[E], object]) -> Loaded[E]:
         """A new engine, in its host, that answered what it has to."""
         began = time.monotonic()
-        host = await asyncio.to_thread(self._new_host)
+        opening = asyncio.get_running_loop().run_in_executor(None, self._new_host)
+        try:
+            host = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)
+            raise
         try:
             await asyncio.to_thread(prove, host.engine)
         except BaseException:
@@ -360,6 +365,12 @@ class Stream(Generic[E]):
 
 def _warm(engine: Engine) -> None:
     engine.warm_up()
+
+
+def _close(opened: asyncio.Future[Host[E]]) -> None:
+    """Close what was opened for nobody."""
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result().close()
 
 
 def _retrieve(done: asyncio.Future[R]) -> None:
