@@ -208,6 +208,7 @@ class AsyncConnection(_Target):
         kind: Any = self._channel.unary_stream if isinstance(requests, Message) else self._channel.stream_stream
         with self._traced(path, timeout_s, request_id) as options:
             answers: Any = kind(path, serialize, parse)(sent, **options)
+            answers._cython_call = _KeepsStatus(answers._cython_call)
             try:
                 with self._typed_errors(failed):
                     async for answer in answers:
@@ -226,6 +227,23 @@ class AsyncConnection(_Target):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+class _KeepsStatus:
+    """A call of grpc.aio whose outcome is what the service said.
+
+    Where the service ends a stream while a message is on its way, the library takes the failed sending for the outcome
+    (``set_internal_error``) and forgets the reason that comes after it.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def set_internal_error(self, text: str) -> None:
+        """Wait for the status instead."""
 
 
 def _kept(requests: Iterable[Message]) -> tuple[Iterator[Message], list[Exception]]:

@@ -155,6 +155,15 @@ async def test_who_is_not_known_is_told_so_and_nothing_is_done(
     assert engine.done == []
 
 
+async def test_a_stream_that_is_refused_while_it_sends_is_told_why(tmp_path: Path) -> None:
+    async with Server(application(FakeEngine, policy=policy(tmp_path))) as server:
+        await server.started()
+        async with AsyncTranslateClient(server.address, settings=ClientSettings()) as opened:
+            for _ in range(50):
+                with pytest.raises(errors.TokenMissingError):
+                    [answer async for answer in opened.stream_translate_text(["ab"] * 20, target="en", source="ja")]
+
+
 async def test_a_token_in_a_file_is_read_anew(tmp_path: Path) -> None:
     written = tmp_path / "token"
     written.write_text(token(KEY, exp=1_000_000_000))
