@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test evaluate train-crack evaluate-crack lint proto-check protos samples clean
+.PHONY: help demo test bench load soak fuzz evaluate train-crack evaluate-crack lint proto-check protos lock sbom audit samples clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -17,6 +17,21 @@ demo: $(VENV)/.installed ## Run both pipelines on the sample input: environment,
 test: lint proto-check ## Run every check and every test
 	$(BIN)/buhin models pull
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed-dev ## Measure the services against what they are built on; writes docs/performance.md (half an hour)
+	@$(BIN)/buhin models pull
+	@$(BIN)/python -m bench
+
+load: $(VENV)/.installed-dev ## Ask a service for more than it can answer; writes bench/load.json (three minutes)
+	@$(BIN)/buhin models pull
+	@$(BIN)/python -m bench.load
+
+soak: $(VENV)/.installed-dev ## Ten thousand mixed calls to each service: does anything grow? Writes bench/soak.json
+	@$(BIN)/buhin models pull
+	@$(BIN)/python -m bench.soak
+
+fuzz: $(VENV)/.installed-dev ## Odd requests and bytes for ten minutes each (SECONDS=600); writes bench/fuzz.json
+	@$(BIN)/python -m tests.fuzz.record $(if $(SECONDS),$(SECONDS),600)
 
 evaluate: $(VENV)/.installed-dev ## Measure every service on real data (DATA=FOLDER) and write docs/quality.md and the cards' figures
 	@$(BIN)/buhin models pull
@@ -32,7 +47,7 @@ evaluate-crack: $(VENV)/.installed-dev ## Measure the crack network beside the c
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src services samples scripts training tests
+	$(BIN)/mypy src services samples scripts training tests bench
 
 proto-check: $(VENV)/.installed-dev ## Lint the protos, compare them with the last release and the committed stubs with them
 	scripts/check_protos.sh
@@ -40,6 +55,15 @@ proto-check: $(VENV)/.installed-dev ## Lint the protos, compare them with the la
 
 protos: $(VENV)/.installed-dev ## Write the Python stubs anew from protos/
 	PYTHON=$(BIN)/python scripts/generate_stubs.sh
+
+lock: $(VENV)/.installed-dev ## Lock what the images install, by digest, into requirements/
+	@$(BIN)/python -m scripts.lock
+
+sbom: $(VENV)/.installed-dev ## Write a bill of materials (CycloneDX) for each image into out/sbom
+	@$(BIN)/python -m scripts.sbom
+
+audit: $(VENV)/.installed-dev ## Ask for known vulnerabilities of what is locked, where an advisory source is reachable
+	@$(BIN)/python -m scripts.audit
 
 samples: $(VENV)/.installed-dev ## Make the sample meeting and the sample photographs anew
 	$(BIN)/pip install --quiet -e '.[samples]'

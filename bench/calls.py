@@ -85,7 +85,7 @@ async def serve(kind: str) -> None:
 @contextmanager
 def process(kind: str) -> Iterator[str]:
     """One of the two as a process; its address. What it logs is thrown away by a pipe that nobody keeps."""
-    started = subprocess.Popen(  # noqa: S603 - this module
+    started = subprocess.Popen(
         [sys.executable, "-m", "bench.calls", kind], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:

@@ -48,4 +48,4 @@ def _start(function: str) -> None:
 
 
 def _python(*arguments: str) -> None:
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)  # noqa: S603 - our own modules
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
