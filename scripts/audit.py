@@ -27,7 +27,7 @@ def main() -> None:
     print(f"{len(answered)} of {len(asked)} packages could be checked", file=sys.stderr)
     if not answered:
         print("not checked: no advisory source is reachable", file=sys.stderr)
-    sys.exit("\n".join(known))
+    sys.exit("\n".join(known) or 0)
 
 
 if __name__ == "__main__":

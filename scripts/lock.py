@@ -75,7 +75,7 @@ def problems() -> list[str]:
 def main() -> None:
     """Write the locks, or check them."""
     if "--check" in sys.argv:
-        sys.exit("\n".join(problems()))
+        sys.exit("\n".join(problems()) or 0)
     FOLDER.mkdir(exist_ok=True)
     written: dict[str, str] = {}
     for image, extras in track(IMAGES.items(), description="locking"):

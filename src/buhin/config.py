@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     """The manifest of models: ids, files, digests, sources."""
     offline: bool = False
     """Forbid every fetch of a model. Nothing else is ever fetched."""
+    otlp_endpoint: str = ""
+    """Where traces are sent, for example ``http://localhost:4317``; empty: nowhere."""
 
 
 class ClientSettings(Settings):
@@ -110,8 +112,6 @@ class ServerSettings(Settings):
     """The key of the certificate, PEM."""
     tls_client_ca: Path | None = None
     """Certificates that sign those of callers, PEM; with it a caller without one is refused (mutual TLS)."""
-    otlp_endpoint: str = ""
-    """Where traces are sent, for example ``http://localhost:4317``; empty: nowhere."""
     glossary_dir: Path | None = None
     """Folder of shared glossaries: ``<id>.tsv``, a column a language, the codes of the languages in the first line."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 _tracer = trace.get_tracer("buhin")
@@ -70,6 +71,21 @@ def ended(span: Span, code: str, number: int) -> None:
     span.set_attribute("rpc.grpc.status_code", number)
     if number:
         span.set_status(StatusCode.ERROR, code)
+
+
+def current() -> Context:
+    """What is traced now, for ``within`` in another thread."""
+    return context.get_current()
+
+
+@contextmanager
+def within(outer: Context) -> Iterator[None]:
+    """Trace as a part of what another thread traces."""
+    token = context.attach(outer)
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from buhin.cli import functions, inspect, models, output, pipeline, translate, u
 _EXTRAS = {
     "PIL": "pipelines", "dbos": "pipelines", "jinja2": "pipelines",
     "budoux": "documents", "lxml": "documents", "markdown_it": "documents",
-    "sounddevice": "microphone", "av": "microphone",
+    "sounddevice": "microphone", "av": "microphone", "opentelemetry": "serving",
 }  # fmt: skip
 """What some commands import and the light client does not bring, and the extra that does."""
 
@@ -56,6 +57,10 @@ app.add_typer(models.app, name="models")
 def main() -> None:
     """The console script."""
     try:
+        if endpoint := os.environ.get("BUHIN_OTLP_ENDPOINT"):
+            from buhin import telemetry
+
+            telemetry.configure("buhin-cli", endpoint)
         app()
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])

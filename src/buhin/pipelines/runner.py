@@ -20,6 +20,7 @@ from dbos import DBOS, SetWorkflowID
 from google.protobuf import message_factory
 from sqlalchemy.exc import SQLAlchemyError
 
+from buhin import telemetry
 from buhin.client.catalogue import service_info
 from buhin.client.connection import Connection
 from buhin.common.v1 import common_pb2
@@ -125,7 +126,7 @@ class _Execution:
         self._files = files
         self._parameters = parameters
         self._run = current
-        self._settings = settings
+        self._settings = settings.model_copy(update={"priority": "batch"})
         self._out = out
         self._on_progress = on_progress
         self._retry_delays_s = retry_delays_s
@@ -135,6 +136,7 @@ class _Execution:
         self._outcome: Future[Report] = Future()
         self._results: dict[str, StepResult] = {}
         self._reused = 0
+        self._trace = telemetry.current()
         self._given: dict[str, Any] = {
             "input": self._source or {"files": files},
             "parameters": {name: UNSET if value is None else value for name, value in parameters.items()},
@@ -142,6 +144,8 @@ class _Execution:
 
     def run(self) -> Report:
         with ExitStack() as stack:
+            stack.enter_context(telemetry.span("pipeline", pipeline=self._spec.name, run=self._run.id))
+            self._trace = telemetry.current()
             for function in {function_of(step.method) for step in self._spec.steps.values()}:
                 self._connections[function] = stack.enter_context(Connection(function, settings=self._settings))
             logging.getLogger("dbos").handlers = [logging.NullHandler()]  # else DBOS writes to standard error itself
@@ -241,7 +245,8 @@ class _Execution:
         position = list(self._spec.steps).index(step.id) + 1
         request_id = f"{self._run.id.removeprefix(f'{self._spec.name}-')}.{position}.{index + 1}"
         try:
-            response = self._answer(now, step, request, request_id)
+            with telemetry.within(self._trace), telemetry.span("step", step=step.id, index=index):
+                response = self._answer(now, step, request, request_id)
         except (UnavailableError, QueueFullError, CancelledError, NotImplementedMethodError) as error:
             raise self._stopped(step, error) from error
         except BuhinError as error:
