@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,7 +81,10 @@ def seconds(work: Callable[[], object]) -> Callable[[], float]:
 @contextmanager
 def service(function: str) -> Iterator[str]:
     """A service as a process, alone; its address."""
-    with Supervisor([function], ports="free") as running:
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        Supervisor([function], ports="free", log_dir=Path(logs)) as running,
+    ):
         running.wait_until_serving(timeout_s=START_S)
         yield running.addresses[function]
 
