@@ -16,4 +16,9 @@ def load(settings: ImageSettings) -> InspectEngine:
     from services.image_inspect.engines.network import NetworkEngine
 
     model = ModelStore.from_settings(settings).open(settings.image_model)
-    return NetworkEngine(model, threads=settings.threads, batch_size=settings.image_batch_size)
+    return NetworkEngine(
+        model,
+        threads=settings.threads,
+        batch_size=settings.image_batch_size,
+        window_s=settings.image_batch_window_ms / 1000,
+    )

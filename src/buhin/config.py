@@ -193,6 +193,8 @@ class ImageSettings(ServerSettings):
     image_model: str = "crack-segmentation"
     """Model of the manifest that the network is."""
     image_batch_size: int = Field(default=2, ge=1, le=64)
-    """Tiles of a photograph that the network works on together."""
+    """Tiles that the network works on together, of all photographs that are inspected."""
+    image_batch_window_ms: float = Field(default=0, ge=0, le=1_000)
+    """Milliseconds that a batch which is not full waits for tiles of other photographs: latency for throughput."""
     severity_rules_dir: Path | None = None
     """Folder of further rule sets of severity, ``<id>.yaml``; one with the name of a set of the house replaces it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,15 @@ def test_modules_stay_readable() -> None:
 
 def test_there_are_four_services() -> None:
     assert SERVICES == ["image_inspect", "speech", "summarize", "translate"]
+
+
+def test_no_library_reports_what_it_is_used_for(tmp_path: Path) -> None:
+    code = (
+        "import buhin, onnxruntime;"
+        "onnxruntime.InferenceSession('models/crack-segmentation/crack.onnx', providers=['CPUExecutionProvider'])"
+    )
+    told_by_ci = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"}
+    environment = {name: value for name, value in os.environ.items() if name not in told_by_ci}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environment)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

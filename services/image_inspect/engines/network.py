@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from buhin.batching import Together
 from buhin.engine import Stop
 from buhin.errors import UnusableModelError
 from buhin.models.store import Model
@@ -33,13 +34,14 @@ class NetworkEngine:
     and ``stride`` (pixels).
 
     The model maps photographs (n, height, width, 3) to probabilities (n, height, width), both in 8 bits. Raises
-    UnusableModelError for one that does not.
+    UnusableModelError for one that does not. Tiles of all callers share batches of ``batch_size``; a batch that is not
+    full waits ``window_s`` for others.
     """
 
     name = "crack-network"
     version = onnxruntime.__version__
 
-    def __init__(self, model: Model, *, threads: int = 0, batch_size: int = 2) -> None:
+    def __init__(self, model: Model, *, threads: int = 0, batch_size: int = 2, window_s: float = 0.0) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
@@ -51,6 +53,9 @@ class NetworkEngine:
         except Exception as error:
             raise UnusableModelError(engine=self.name, model=model.id, problem=str(error)) from error
         self._batch_size = batch_size
+        self._together: Together[Photo, Scores] = Together(
+            self._answers, size=batch_size, window_s=window_s, kind=lambda picture: picture.shape
+        )
         self.models = (model.loaded(ROLE),)
 
     def warm_up(self) -> None:
@@ -88,9 +93,12 @@ class NetworkEngine:
         """Each tile with its probabilities times 255."""
         every = tiles(*photo.shape[:2], side=TILE_PX, overlap=OVERLAP_PX, stride=self._stride)
         for batch in _batches(every, self._batch_size):
-            stop.check()
-            (found,) = self._session.run(None, {self._input: np.stack([tile.of(photo) for tile in batch])})
-            yield from zip(batch, found, strict=True)
+            yield from zip(batch, self._together.do([tile.of(photo) for tile in batch], stop), strict=True)
+
+    def _answers(self, pictures: Sequence[Photo]) -> Sequence[Scores]:
+        """What the network says of pictures of one size, whoever's they are."""
+        (found,) = self._session.run(None, {self._input: np.stack(pictures)})
+        return list(found)
 
     def _of_copy(self, photo: Photo, times: int, stop: Stop) -> Scores | None:
         """What is found in a copy so many times smaller; None where that is smaller than the network sees."""

@@ -15,6 +15,7 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
 from buhin.engine import LoadedModel, Stop
+from buhin.isolation.batches import batches
 from buhin.models.store import Model
 from services.speech.cutting import moved
 from services.speech.engine import ROLE, Options, Segment, Span, Task, Transcription, VoiceDetector, Word
@@ -172,6 +173,7 @@ class FasterWhisperEngine:
         self, samples: NDArray[np.float32], windows: Sequence[Span], asked: dict[str, Any]
     ) -> tuple[list[faster_whisper.transcribe.Segment], faster_whisper.transcribe.TranscriptionInfo]:
         """What is recognized in some windows, and the language."""
+        batches.add(len(windows))
         found, info = faster_whisper.BatchedInferencePipeline(self._whisper).transcribe(
             samples,
             **asked,

@@ -25,3 +25,20 @@ class Batches:
 
 
 batches = Batches()
+
+
+class Busy:
+    """Requests that a library works on at the same time, which is the size of its batches. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._count += 1
+            batches.add(self._count)
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._count -= 1

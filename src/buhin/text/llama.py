@@ -13,6 +13,7 @@ from typing import Any
 import xllamacpp
 
 from buhin.engine import LoadedModel, Stop
+from buhin.isolation.batches import Busy
 from buhin.models.store import Model
 from buhin.text.generator import (
     TEMPLATE_TOKENS,
@@ -60,6 +61,7 @@ class LlamaGenerator:
         params.api_keys = [self._key]
         params.verbosity = 0
         self._server = xllamacpp.Server(params)
+        self._busy = Busy()
         self.context_tokens = context_tokens // slots
         self.directions = qualities(itertools.permutations(NAMES, 2), model.directions)
         self.version = version("xllamacpp")
@@ -91,7 +93,8 @@ class LlamaGenerator:
             request["response_format"] = {"type": "json_schema", "json_schema": {"schema": prompt.json_schema}}
         parts: list[str] = []
         reasons: list[str] = []
-        self._server.handle_chat_completions(request, _collect(parts, reasons, stop, on_text))
+        with self._busy:
+            self._server.handle_chat_completions(request, _collect(parts, reasons, stop, on_text))
         stop.check()
         return Generation("".join(parts), finished=reasons[-1:] == ["stop"])
 

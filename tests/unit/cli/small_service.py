@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 from buhin.config import ServerSettings
 from buhin.engine import Stop
@@ -13,6 +17,15 @@ from buhin.serving import Application, run
 from tests.unit.serving.fakes import FakeEngine, Servicer, card, register
 
 MOOD = os.environ.get("MOOD")
+_kept: list[Any] = []
+_LEAKS: dict[str, Callable[[], object]] = {
+    "none": lambda: None,
+    "memory": lambda: _kept.append(os.urandom(200_000)),
+    "files": lambda: os.open(os.devnull, os.O_RDONLY),
+    "threads": lambda: threading.Thread(target=threading.Event().wait, daemon=True).start(),
+}
+"""What the engine does wrong at one text in twenty, where ``BUHIN_LEAK`` says so."""
+_texts = itertools.count()
 
 
 class Moody(FakeEngine):
@@ -20,6 +33,8 @@ class Moody(FakeEngine):
 
     def shout(self, text: str, stop: Stop) -> str:
         """The text in capitals, after what it asks for."""
+        if next(_texts) % 20 == 0:
+            _LEAKS[os.environ.get("BUHIN_LEAK", "none")]()
         if text == "raise":
             raise ZeroDivisionError("the secret sauce")
         while text == "wait":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from buhin.engine import Stop
 from buhin.errors import CancelledError
+from buhin.isolation.batches import batches
 from buhin.text.generator import Generation
 
 _POLL_S = 0.05
@@ -86,6 +87,7 @@ class Batcher:
             batch = [job for job in self._collect(first) if not job.stop.is_set()]
             try:
                 if batch:
+                    batches.add(len(batch))
                     self._write(batch)
                 result: BaseException = CancelledError()
             except Exception as error:  # noqa: BLE001 - whatever the library raises belongs to the callers, not to this thread
