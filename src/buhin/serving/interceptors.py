@@ -22,6 +22,7 @@ from buhin.errors import (
     BuhinError,
     CancelledError,
     DeadlineExceededError,
+    EngineLostError,
     InternalError,
     MalformedRequestError,
     MissingFieldError,
@@ -43,6 +44,8 @@ _log = structlog.get_logger("buhin.access")
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
+_NOT_AGAIN = (("grpc-retry-pushback-ms", "-1"),)
+"""Keeps a client from sending at once again what may have ended the engine (https://github.com/grpc/proposal A6)."""
 _SERVICE_INFO = "/buhin.catalogue.v1.ServiceInfoService/GetServiceInfo"
 """Asked by everyone who waits for a service, several times a second."""
 
@@ -151,7 +154,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             except Exception as raised:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
                 error = self._error(raised, call)
                 code, reason = error.code.name, error.reason
-                await context.abort_with_status(rpc_status.to_status(encode(error)))
+                status = rpc_status.to_status(encode(error))
+                again = _NOT_AGAIN if isinstance(error, EngineLostError) else ()
+                await context.abort(status.code, status.details, (*status.trailing_metadata, *again))
             finally:
                 telemetry.ended(span, code, grpc.StatusCode[code].value[0])
                 self._ended(call, code, reason)

@@ -317,6 +317,8 @@ class Worker(Generic[E]):
             await asyncio.sleep(min(_LONGEST_WAIT_S, 2.0**self._restarts - 1))
             self._restarts += 1
             async with self._reloading:
+                if self._loaded is not None:
+                    return
                 try:
                     self._serve(await self._load(_warm))
                 except EngineLostError as error:

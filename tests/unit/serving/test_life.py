@@ -16,6 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from buhin import errors
+from buhin.client import AsyncTranslateClient
 from buhin.engine import Stop
 from buhin.serving import Application, Server
 from buhin.serving.worker import State
@@ -75,6 +76,15 @@ async def test_a_crash_fails_its_requests_and_the_next_are_answered_by_another_p
         assert isinstance((await error_of(waiting))[1], errors.EngineLostError)
         assert await health_change(server.health_address, SERVING)
         assert await pid(channel) not in (first, os.getpid())
+
+
+async def test_what_ended_an_engine_is_not_sent_again_by_itself() -> None:
+    async with living() as (server, channel), AsyncTranslateClient(server.address) as client:
+        with pytest.raises(errors.EngineLostError):
+            await client.translate_text(["crash"], target="en")
+        assert await health_change(server.health_address, SERVING)
+        await pid(channel)
+        assert 'buhin_engine_restarts_total{function="translate"} 1.0' in await asyncio.to_thread(_scraped, server)
 
 
 async def test_an_engine_that_is_killed_while_idle_is_replaced() -> None:
