@@ -60,7 +60,7 @@ class ImageInspectServiceServicer:
         """Inspects one photograph.
 
         Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, OUT_OF_RANGE),
-        RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+        RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class ImageInspectServiceStub:
     """Inspects one photograph.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, OUT_OF_RANGE),
-    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     """
     StreamInspect: _grpc.StreamStreamMultiCallable[_image_inspect_pb2.StreamInspectRequest, _image_inspect_pb2.StreamInspectResponse]
     """Inspects a flight: the config first and once, then at most 5000 photographs. Findings come in order of completion
@@ -63,7 +63,7 @@ class ImageInspectServiceAsyncStub(ImageInspectServiceStub):
     """Inspects one photograph.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, OUT_OF_RANGE),
-    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     """
     StreamInspect: _aio.StreamStreamMultiCallable[_image_inspect_pb2.StreamInspectRequest, _image_inspect_pb2.StreamInspectResponse]  # type: ignore[assignment]
     """Inspects a flight: the config first and once, then at most 5000 photographs. Findings come in order of completion
@@ -92,7 +92,7 @@ class ImageInspectServiceServicer(metaclass=_abc_1.ABCMeta):
         """Inspects one photograph.
 
         Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, OUT_OF_RANGE),
-        RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+        RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
         """
 
     @_abc_1.abstractmethod

@@ -55,8 +55,8 @@ class SpeechServiceServicer:
         """Transcribes one recording. Silence and noise give an empty transcript, not invented words.
 
         Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE,
-        INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY,
-        DRAINING).
+        INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE
+        (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,8 @@ class SpeechServiceStub:
     """Transcribes one recording. Silence and noise give an empty transcript, not invented words.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE,
-    INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY,
-    DRAINING).
+    INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE
+    (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     """
     StreamingRecognize: _grpc.StreamStreamMultiCallable[_speech_pb2.StreamingRecognizeRequest, _speech_pb2.StreamingRecognizeResponse]
     """Transcribes while the audio arrives: the config first and once, then audio in any portions, until the caller closes
@@ -58,8 +58,8 @@ class SpeechServiceAsyncStub(SpeechServiceStub):
     """Transcribes one recording. Silence and noise give an empty transcript, not invented words.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE,
-    INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY,
-    DRAINING).
+    INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE
+    (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     """
     StreamingRecognize: _aio.StreamStreamMultiCallable[_speech_pb2.StreamingRecognizeRequest, _speech_pb2.StreamingRecognizeResponse]  # type: ignore[assignment]
     """Transcribes while the audio arrives: the config first and once, then audio in any portions, until the caller closes
@@ -82,8 +82,8 @@ class SpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         """Transcribes one recording. Silence and noise give an empty transcript, not invented words.
 
         Errors: INVALID_ARGUMENT (EMPTY_INPUT, UNREADABLE_MEDIA, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE,
-        INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY,
-        DRAINING).
+        INVALID_VALUE, OUT_OF_RANGE), RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE
+        (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
         """
 
     @_abc_1.abstractmethod

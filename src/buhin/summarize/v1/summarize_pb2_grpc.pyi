@@ -37,7 +37,7 @@ class SummarizeServiceStub:
     """Summarizes one text.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE, OUT_OF_RANGE),
-    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
     StreamSummarize: _grpc.UnaryStreamMultiCallable[_summarize_pb2.SummarizeRequest, _summarize_pb2.StreamSummarizeResponse]
@@ -56,7 +56,7 @@ class SummarizeServiceAsyncStub(SummarizeServiceStub):
     """Summarizes one text.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE, OUT_OF_RANGE),
-    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
     StreamSummarize: _aio.UnaryStreamMultiCallable[_summarize_pb2.SummarizeRequest, _summarize_pb2.StreamSummarizeResponse]  # type: ignore[assignment]
@@ -78,7 +78,7 @@ class SummarizeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Summarizes one text.
 
         Errors: INVALID_ARGUMENT (EMPTY_INPUT, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE, OUT_OF_RANGE),
-        RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+        RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
 

@@ -65,7 +65,7 @@ class TranslateServiceServicer:
         """Translates texts; the translations come in the order of the contents.
 
         Errors: INVALID_ARGUMENT (EMPTY_INPUT, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE, MISSING_FIELD),
-        RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+        RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class TranslateServiceStub:
     """Translates texts; the translations come in the order of the contents.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE, MISSING_FIELD),
-    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     """
     StreamTranslateText: _grpc.StreamStreamMultiCallable[_translate_pb2.StreamTranslateTextRequest, _translate_pb2.StreamTranslateTextResponse]
     """Translates sentence by sentence as text arrives, for live captions: the config first and once, then text in any
@@ -60,7 +60,7 @@ class TranslateServiceAsyncStub(TranslateServiceStub):
     """Translates texts; the translations come in the order of the contents.
 
     Errors: INVALID_ARGUMENT (EMPTY_INPUT, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE, MISSING_FIELD),
-    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
     """
     StreamTranslateText: _aio.StreamStreamMultiCallable[_translate_pb2.StreamTranslateTextRequest, _translate_pb2.StreamTranslateTextResponse]  # type: ignore[assignment]
     """Translates sentence by sentence as text arrives, for live captions: the config first and once, then text in any
@@ -86,7 +86,7 @@ class TranslateServiceServicer(metaclass=_abc_1.ABCMeta):
         """Translates texts; the translations come in the order of the contents.
 
         Errors: INVALID_ARGUMENT (EMPTY_INPUT, INPUT_TOO_LARGE, UNSUPPORTED_LANGUAGE, MISSING_FIELD),
-        RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING).
+        RESOURCE_EXHAUSTED (QUEUE_FULL, DEADLINE_TOO_SHORT, QUOTA_EXCEEDED), UNAVAILABLE (MODEL_UNAVAILABLE, NOT_READY, DRAINING, ENGINE_LOST).
         """
 
     @_abc_1.abstractmethod
