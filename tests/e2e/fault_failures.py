@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from buhin.config import Settings
@@ -139,6 +140,23 @@ def not_a_model(folder: Path) -> Told:
     store = ModelStore.from_settings(Settings(manifest=path, models_dir=folder / "models"))
     store.pull("crack-segmentation", directory=folder / "crack-segmentation")
     return _unavailable(models_dir=folder / "models", manifest=path)
+
+
+def reload_under_load(folder: Path) -> Told:
+    """SIGHUP while a caller asks all the time."""
+    with running(INSPECT) as process, calling(process) as channel:
+        first = process.engine_id
+        found: set[Told] = set()
+        os.kill(process.process_id, signal.SIGHUP)
+        while process.metric("buhin_engine_reloads_total", outcome="ok") == 0:
+            found.add(told(lambda: inspect(channel, png(64, 64))))
+        found.add(told(lambda: inspect(channel, png(64, 64))))
+        process.wait_for("engine_ready", count=2)
+        while len(psutil.Process(process.process_id).children()) > 1:
+            time.sleep(0.01)
+        assert process.engine_id != first
+    (only,) = found
+    return only
 
 
 def bad_reload(folder: Path) -> Told:

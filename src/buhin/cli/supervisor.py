@@ -15,7 +15,7 @@ from typing import IO, Literal
 
 from buhin import paths
 from buhin.config import PORTS, ServerSettings
-from buhin.errors import BuhinError, UnavailableError
+from buhin.errors import BuhinError, PermissionDeniedError, UnauthenticatedError, UnavailableError
 
 STOP_SPARE_S = 10.0
 """A process that outlives its drain by so much is killed."""
@@ -121,12 +121,15 @@ class Supervisor:
             log.close()
 
     def _start(self, function: str, cwd: Path) -> None:
-        port, health_port = _free_ports() if self._ports == "free" else (PORTS[function], PORTS[function] + 100)
+        fixed = PORTS[function]
+        free = self._ports == "free"
+        port, health_port, metrics_port = (*_free_ports(), 0) if free else (fixed, fixed + 100, fixed + 200)
         if self._log_dir is not None:
             self._log_dir.mkdir(parents=True, exist_ok=True)
             self._logs[function] = (self._log_dir / f"{function}.log").open("wb")
         environment = os.environ | {
-            "BUHIN_PORT": str(port), "BUHIN_HEALTH_PORT": str(health_port), "PYTHONUNBUFFERED": "1",
+            "BUHIN_PORT": str(port), "BUHIN_HEALTH_PORT": str(health_port), "BUHIN_METRICS_PORT": str(metrics_port),
+            "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         self._processes[function] = subprocess.Popen(  # noqa: S603 - our own services
             [part.format(function=function) for part in self._command],
@@ -140,11 +143,13 @@ class Supervisor:
         self.addresses[function] = f"127.0.0.1:{port}"
 
     def _state(self, function: str) -> str:
-        from buhin.client.catalogue import service_info
+        from buhin.client.catalogue import is_serving, service_info
         from buhin.common.v1 import common_pb2
 
         try:
             info = service_info(function, address=self.addresses[function], timeout_s=1)
+        except (UnauthenticatedError, PermissionDeniedError):
+            return "serving" if is_serving(function, address=self.addresses[function], timeout_s=1) else "starting"
         except BuhinError:
             return "starting"
         if info.state == common_pb2.SERVICE_STATE_UNAVAILABLE:

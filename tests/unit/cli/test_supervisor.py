@@ -46,6 +46,13 @@ def test_it_waits_until_they_serve_and_stops_them(tmp_path: Path) -> None:
     assert '"event": "stopped"' in (tmp_path / "translate.log").read_text()
 
 
+def test_a_service_that_is_closed_is_waited_for_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "policy.yaml").write_text("callers: []")
+    monkeypatch.setenv("BUHIN_POLICY", str(tmp_path / "policy.yaml"))
+    with small(tmp_path) as running:
+        running.wait_until_serving(60)
+
+
 def test_work_in_flight_is_finished_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOOD", "slow")
     answers: list[str] = []
