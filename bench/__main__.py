@@ -60,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for row in importlib.import_module(f"bench.{group}").rows():
                 kept[group].append(_as_json(group, row))
                 console.print(f"{row.name}: {row.ratio:.3f} {row.target}")
-    found = {"machine": machine(), "rows": [row for group in GROUPS for row in kept[group]]}
-    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    PAGE.write_text(page(found), encoding="utf-8")
+        found = {"machine": machine(), "rows": [row for each in GROUPS for row in kept[each]]}
+        RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        PAGE.write_text(page(found), encoding="utf-8")
 
 
 def _as_json(group: str, row: Row) -> dict[str, Any]:

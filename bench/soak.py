@@ -117,8 +117,8 @@ def main() -> None:
         kept[function] = asdict(found) | {"growth": round(found.growth, 4), "problems": found.problems}
         print(f"{function}: {found.growth:+.2%}, {'; '.join(found.problems) or 'nothing grew'}", file=sys.stderr)  # noqa: T201
         grew |= bool(found.problems)
-    content = {"machine": machine(), "max_growth": MAX_GROWTH, "services": kept}
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        content = {"machine": machine(), "max_growth": MAX_GROWTH, "services": kept}
+        RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     sys.exit(grew)
 
 

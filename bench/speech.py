@@ -18,7 +18,7 @@ from buhin.config import SpeechSettings
 from buhin.models.store import ModelStore
 
 MEETING = Path(__file__).parents[1] / "samples" / "meeting" / "meeting.flac"
-CLIP_S = 17
+CLIP_S = 9
 CALLERS = 8
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.measure import Row, compare, seconds, service
@@ -10,6 +10,7 @@ from buhin.client import TranslateClient
 from buhin.config import TextSettings
 from buhin.engine import Stop
 from buhin.models.store import ModelStore
+from buhin.text.generator import Prompt
 from buhin.text.llama import LlamaGenerator
 from services.translate.engine import Options
 from services.translate.engines.prompts import to_translate
@@ -39,14 +40,13 @@ def rows() -> Iterator[Row]:
 
         def one() -> None:
             for sentence in SENTENCES:
-                client.translate_text([sentence], source="ja", target="en")
+                ask(sentence)
 
-        def eight() -> None:
-            list(pool.map(lambda s: client.translate_text([s], source="ja", target="en"), SENTENCES * 4))
+        def ask(sentence: str) -> None:
+            client.translate_text([sentence], source="ja", target="en")
 
-        def alone() -> None:
-            for _ in range(4):
-                one()
+        def write(prompt: Prompt) -> None:
+            generator.generate(prompt, stop=Stop())
 
         yield compare(
             "translation, sentence by sentence, one caller",
@@ -56,12 +56,22 @@ def rows() -> Iterator[Row]:
             at_most=1.03,
             note="the service compares each sentence with its translation and may ask the model a second time",
         )
-        generator.close()
-        count = 4 * len(SENTENCES)
         yield compare(
             f"translation, {CALLERS} callers at once against one",
-            ("sentences a second, eight callers", lambda: count / seconds(eight)()),
-            ("sentences a second, one caller", lambda: count / seconds(alone)()),
+            ("sentences a second, eight callers", _rate(lambda: list(pool.map(ask, SENTENCES * 2)))),
+            ("sentences a second, one caller", _rate(lambda: list(map(ask, SENTENCES * 2)))),
             "1/s",
             at_least=1.3,
+            note="the library alone gains as little here, see below: two cores are busy with one text",
         )
+        yield compare(
+            f"llama.cpp alone, {settings.slots} slots, {CALLERS} texts at once against one",
+            ("sentences a second, eight at once", _rate(lambda: list(pool.map(write, prompts * 2)))),
+            ("sentences a second, one at a time", _rate(lambda: list(map(write, prompts * 2)))),
+            "1/s",
+        )
+        generator.close()
+
+
+def _rate(work: Callable[[], object]) -> Callable[[], float]:
+    return lambda: 2 * len(SENTENCES) / seconds(work)()

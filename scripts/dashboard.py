@@ -11,6 +11,9 @@ from typing import Any
 TARGET = Path(__file__).parents[1] / "monitoring" / "grafana.json"
 WIDTH, HEIGHT = 12, 8
 _OF = 'function=~"$function"'
+_OF_METHOD = f'{_OF},method=~"$method"'
+_OURS = f"and on (instance, job) buhin_ready{{{_OF}}}"
+"""Keeps what other programs tell of themselves out of the figures of processes."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +38,23 @@ ROWS: dict[str, list[Panel]] = {
     "Calls / 呼び出し": [
         Panel(
             "Calls a second / 毎秒の呼び出し",
-            {"{{method}} {{group}}": f"sum by (method, group) (rate(buhin_calls_total{{{_OF}}}[5m]))"},
+            {"{{method}} {{group}}": f"sum by (method, group) (rate(buhin_calls_total{{{_OF_METHOD}}}[5m]))"},
             "reqps",
         ),
         Panel(
             "Errors by reason / 理由別エラー",
-            {"{{code}} {{reason}}": f'sum by (code, reason) (rate(buhin_calls_total{{{_OF},code!="OK"}}[5m]))'},
+            {"{{code}} {{reason}}": f'sum by (code, reason) (rate(buhin_calls_total{{{_OF_METHOD},code!="OK"}}[5m]))'},
             "reqps",
         ),
         Panel(
             "Time of a call, 95 % / 所要時間",
             {
-                "{{method}}": "histogram_quantile(0.95, sum by (le, method) "
-                f"(rate(buhin_call_seconds_bucket{{{_OF}}}[5m])))"
+                "{{method}} {{group}}": "histogram_quantile(0.95, sum by (le, method, group) "
+                f"(rate(buhin_call_seconds_bucket{{{_OF_METHOD}}}[5m])))"
             },
             "s",
         ),
-        Panel("In progress / 処理中", {"{{method}}": f"sum by (method) (buhin_calls_in_progress{{{_OF}}})"}),
+        Panel("In progress / 処理中", {"{{method}}": f"sum by (method) (buhin_calls_in_progress{{{_OF_METHOD}}})"}),
         Panel(
             "Open streams / 開いているストリーム", {"{{function}}": f"sum by (function) (buhin_streams_open{{{_OF}}})"}
         ),
@@ -110,7 +113,21 @@ ROWS: dict[str, list[Panel]] = {
                 f"(increase(buhin_engine_reloads_total{{{_OF}}}[1h]))",
             },
         ),
-        Panel("Memory of the service / メモリ", {"{{instance}}": "process_resident_memory_bytes"}, "bytes"),
+        Panel(
+            "Memory / メモリ",
+            {
+                "{{instance}} service": f"process_resident_memory_bytes {_OURS}",
+                "{{instance}} engine": f"buhin_engine_process_resident_memory_bytes {_OURS}",
+            },
+            "bytes",
+        ),
+        Panel(
+            "CPU",
+            {
+                "{{instance}} service": f"rate(process_cpu_seconds_total[5m]) {_OURS}",
+                "{{instance}} engine": f"rate(buhin_engine_process_cpu_seconds_total[5m]) {_OURS}",
+            },
+        ),
     ],
 }
 
@@ -129,13 +146,18 @@ def dashboard() -> dict[str, Any]:
     for number, made in enumerate(panels, start=1):
         made["id"] = number
     source = {"name": "datasource", "type": "datasource", "query": "prometheus"}
-    function = {
-        "name": "function", "type": "query", "datasource": {"type": "prometheus", "uid": "$datasource"},
-        "query": "label_values(buhin_ready, function)", "multi": True, "includeAll": True, "refresh": 2,
-    }  # fmt: skip
+    function = _variable("function", "label_values(buhin_ready, function)")
+    method = _variable("method", f"label_values(buhin_calls_in_progress{{{_OF}}}, method)")
     return {
         "title": "buhin", "uid": "buhin-services", "schemaVersion": 39, "refresh": "30s", "tags": ["buhin"],
-        "time": {"from": "now-6h", "to": "now"}, "templating": {"list": [source, function]}, "panels": panels,
+        "time": {"from": "now-6h", "to": "now"}, "templating": {"list": [source, function, method]}, "panels": panels,
+    }  # fmt: skip
+
+
+def _variable(name: str, query: str) -> dict[str, Any]:
+    return {
+        "name": name, "type": "query", "datasource": {"type": "prometheus", "uid": "$datasource"},
+        "query": query, "multi": True, "includeAll": True, "refresh": 2,
     }  # fmt: skip
 
 

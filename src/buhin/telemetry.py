@@ -11,7 +11,10 @@ from contextlib import contextmanager
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, ProxyTracer, ProxyTracerProvider, Span, SpanKind, StatusCode
+
+EXPORT_S = 2
+"""Longest that spans are sent, also at the end of a program whose endpoint does not answer."""
 
 _tracer = trace.get_tracer("buhin")
 
@@ -19,7 +22,8 @@ _tracer = trace.get_tracer("buhin")
 def configure(service_name: str, endpoint: str) -> None:
     """Send the spans of this process to ``endpoint``, by OTLP over gRPC; nowhere where it is empty.
 
-    The usual environment variables of OpenTelemetry apply, for example ``OTEL_TRACES_SAMPLER``.
+    It is encrypted unless the endpoint begins with ``http://``. The usual environment variables of OpenTelemetry apply,
+    for example ``OTEL_TRACES_SAMPLER``.
     """
     if not endpoint:
         return
@@ -29,7 +33,7 @@ def configure(service_name: str, endpoint: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({"service.name": service_name}))
-    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
+    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"), timeout=EXPORT_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
 
@@ -54,6 +58,9 @@ def client_span(method: str, request_id: str) -> Iterator[list[tuple[str, str]]]
 @contextmanager
 def server_span(method: str, metadata: Iterable[tuple[str, str | bytes]], request_id: str) -> Iterator[Span]:
     """A call that this program answers, as a part of the caller's trace where there is one."""
+    if _nowhere():
+        yield INVALID_SPAN
+        return
     carrier = {key: value for key, value in metadata if isinstance(value, str)}
     with _tracer.start_as_current_span(
         method,
@@ -91,10 +98,18 @@ def within(outer: Context) -> Iterator[None]:
 @contextmanager
 def span(name: str, **attributes: str | int | float) -> Iterator[Span]:
     """A part of what is done."""
+    if _nowhere():
+        yield INVALID_SPAN
+        return
     with _tracer.start_as_current_span(
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as made:
         yield made
+
+
+def _nowhere() -> bool:
+    """Whether nobody has set up OpenTelemetry in this process."""
+    return isinstance(_tracer, ProxyTracer) and isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
 
 
 def _attributes(method: str, request_id: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ def main() -> None:
     for target in (*TARGETS, "requests"):
         print(f"{target}: {seconds} s", file=sys.stderr)  # noqa: T201
         found.append(requests(seconds) if target == "requests" else run(target, seconds))
-    RESULTS.write_text(json.dumps({"machine": machine(), "runs": found}, indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps({"machine": machine(), "runs": found}, indent=1) + "\n", encoding="utf-8")
     sys.exit(any(each["exit_code"] for each in found))
 
 

@@ -45,6 +45,10 @@ class Host(Protocol[E_co]):
     def engine(self) -> E_co:
         """The engine, to be called from worker threads."""
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that it has to itself."""
+
     def when_lost(self, tell: Callable[[], None]) -> None:
         """Call ``tell``, in a thread of its own, when the engine ends without being closed."""
 
@@ -54,6 +58,8 @@ class Host(Protocol[E_co]):
 
 class Local(Generic[E]):
     """An engine in the process of the service."""
+
+    process_id = None
 
     def __init__(self, load: Callable[[], E]) -> None:
         self.engine = load()

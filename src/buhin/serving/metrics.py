@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from wsgiref.simple_server import WSGIServer
 
@@ -66,7 +66,9 @@ class Metrics:
             self._ready(),
         ):
             none_yet.inc(0)
+        self._engine_process: int | None = None
         ProcessCollector(registry=self.registry)
+        ProcessCollector("buhin_engine", lambda: self._engine_process or "none", registry=self.registry)
         PlatformCollector(registry=self.registry)
 
     def call_began(self, method: str) -> None:
@@ -114,6 +116,10 @@ class Metrics:
             self._model(*new).set(1)
         self._load_s().set(seconds)
 
+    def runs_in(self, process_id: int | None) -> None:
+        """The process of the engine, whose memory and time are told as ``buhin_engine_process_…``."""
+        self._engine_process = process_id
+
     def restarted(self) -> None:
         """An engine ended by itself."""
         self._restarts().inc()
@@ -141,6 +147,7 @@ class MetricsServer:
         self._server: WSGIServer
         self._thread: threading.Thread
         self._server, self._thread = start_http_server(port, host, metrics.registry)
+        self._server.set_app(_only_metrics(self._server.get_app()))
         self.port: int = self._server.server_port
 
     def close(self) -> None:
@@ -148,6 +155,18 @@ class MetricsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _only_metrics(app: Any) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """The application of prometheus_client, which answers on every path."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/metrics":
+            return app(environ, start_response)  # type: ignore[no-any-return]
+        start_response("404 Not Found", [])
+        return [b""]
+
+    return answer
 
 
 def _labelled(metric: Any, function: str, *labels: str) -> Any:

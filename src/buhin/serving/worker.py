@@ -287,6 +287,7 @@ class Worker(Generic[E]):
 
     def _serve(self, loaded: Loaded[E]) -> None:
         self._loaded, self.failure = loaded, None
+        self._metrics.runs_in(loaded.host.process_id)
         loop = asyncio.get_running_loop()
 
         def tell() -> None:

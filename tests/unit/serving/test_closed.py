@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from buhin import errors
@@ -183,7 +184,7 @@ async def test_a_token_in_a_file_is_read_anew(tmp_path: Path) -> None:
 )
 async def test_a_quota_is_charged_before_the_work(tmp_path: Path, limits: dict[str, float], unit: str) -> None:
     engine = FakeEngine()
-    settings = ClientSettings(token=token(KEY))
+    settings = ClientSettings(token=SecretStr(token(KEY)))
     app = application(lambda: engine, policy=policy(tmp_path, **limits))
     object.__setattr__(app, "units", lambda message, opening: 2.0)
     async with Server(app) as server:

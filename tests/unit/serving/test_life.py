@@ -306,4 +306,5 @@ async def test_metrics_tell_calls_queue_work_and_models() -> None:
     assert 'buhin_model_info{digest="sha256:' in text
     assert 'buhin_work_units_total{function="translate",group="anonymous",unit="requests"} 1.0' in text
     assert 'buhin_ready{function="translate"} 1.0' in text
-    assert "process_resident_memory_bytes" in text
+    assert "\nprocess_resident_memory_bytes" in text
+    assert "\nbuhin_engine_process_resident_memory_bytes" in text

@@ -148,6 +148,13 @@ def test_they_are_only_read(server: MetricsServer) -> None:
         assert answer.code == 405
 
 
+def test_there_is_nothing_else_on_the_port(server: MetricsServer) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=5)
+    with refused.value as answer:
+        assert answer.code == 404
+
+
 def test_a_port_that_is_taken_is_told(metrics: Metrics, server: MetricsServer) -> None:
     with pytest.raises(OSError, match="in use"):
         MetricsServer(metrics, "127.0.0.1", server.port)
