@@ -1,4 +1,4 @@
-"""``python -m bench``: measure all, write bench/results.json and docs/performance.md."""
+"""``python -m bench``: measure all, write bench/results.json and, with what else was measured, docs/performance.md."""
 
 from __future__ import annotations
 
@@ -11,39 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
+from bench import page
 from bench.measure import Row, machine
 
-ROOT = Path(__file__).parents[1]
-RESULTS, PAGE = ROOT / "bench" / "results.json", ROOT / "docs" / "performance.md"
+RESULTS = Path(__file__).with_name("results.json")
 GROUPS = ("calls", "starts", "image", "text", "speech")
-_INTRO = """# Performance
-
-Written by `make bench`. Every figure is a ratio of two things that were measured in turn in the same run: ours divided
-by theirs, the median of at least five runs, with the least and the greatest. The times are there to see what was
-measured; another machine has others. *Ours* is a service as it is deployed: a process that answers gRPC, its engine in
-a process of its own.
-
-Measured on {day}: {cores} cores ({processor}), {memory:.0f} GiB, {system}, Python {python}.
-
-| what | ours | theirs | ratio | runs | target | |
-|---|---|---|---|---|---|---|
-"""
-
-
-def page(found: dict[str, Any]) -> str:
-    """The table."""
-    lines = [_INTRO.format(**found["machine"])]
-    for row in found["rows"]:
-        ours, theirs = (
-            f"{value:.3g} {row['unit']} ({row[who]})"
-            for value, who in zip(row["values"], ("ours", "theirs"), strict=True)
-        )
-        spread = f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
-        verdict = {True: "reached", False: "**missed**", None: ""}[row["reached"]]
-        told = "; ".join(part for part in (verdict, row["note"]) if part)
-        cells = (row["name"], ours, theirs, spread, str(len(row["ratios"])), row["target"], told)
-        lines.append(f"| {' | '.join(cells)} |\n")
-    return "".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 console.print(f"{row.name}: {row.ratio:.3f} {row.target}")
         found = {"machine": machine(), "rows": [row for each in GROUPS for row in kept[each]]}
         RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        PAGE.write_text(page(found), encoding="utf-8")
+        page.write()
 
 
 def _as_json(group: str, row: Row) -> dict[str, Any]:

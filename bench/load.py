@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc
 
+from bench import page
 from bench.measure import machine, service_processes
 from bench.work import WALL
 from buhin.image_inspect.v1 import image_inspect_pb2, image_inspect_pb2_grpc
@@ -159,6 +160,7 @@ def main() -> None:
         found = asyncio.run(_inspect(address, given.seconds))
     content = {"machine": machine(), "service": "image_inspect", "photograph": WALL.name} | found
     RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    page.write()
     print(json.dumps(found, indent=1), file=sys.stderr)  # noqa: T201
     sys.exit(found["goodput_3x_by_1x"] < 0.9)
 

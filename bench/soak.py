@@ -20,6 +20,7 @@ import grpc
 import psutil
 from rich.progress import track
 
+from bench import page
 from bench.measure import machine, service_processes
 from bench.work import Call, calls
 from buhin.config import PORTS
@@ -117,8 +118,9 @@ def main() -> None:
         kept[function] = asdict(found) | {"growth": round(found.growth, 4), "problems": found.problems}
         print(f"{function}: {found.growth:+.2%}, {'; '.join(found.problems) or 'nothing grew'}", file=sys.stderr)  # noqa: T201
         grew |= bool(found.problems)
-        content = {"machine": machine(), "max_growth": MAX_GROWTH, "services": kept}
+        content = {"machine": machine(), "max_growth": MAX_GROWTH, "settled": given.settled, "services": kept}
         RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    page.write()
     sys.exit(grew)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+from bench import page
 from bench.measure import machine
 from tests.conftest import ROOT
 from tests.fuzz.entry_points import TARGETS, run
@@ -36,6 +37,7 @@ def main() -> None:
         print(f"{target}: {seconds} s", file=sys.stderr)  # noqa: T201
         found.append(requests(seconds) if target == "requests" else run(target, seconds))
         RESULTS.write_text(json.dumps({"machine": machine(), "runs": found}, indent=1) + "\n", encoding="utf-8")
+    page.write()
     sys.exit(any(each["exit_code"] for each in found))
 
 
