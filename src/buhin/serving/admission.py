@@ -19,6 +19,8 @@ _FIRST_S = 1.0
 """What a piece of work is taken to last before any was measured."""
 _KEPT = 64
 """Entries that are kept beyond those that are needed, before they are tidied."""
+_MARGIN = 1.15
+"""Time that a deadline must leave for each second that is estimated: work that ends late was for nothing."""
 _SURE_AFTER = 3
 """Pieces of work after which the measured pace may refuse a deadline."""
 
@@ -167,7 +169,7 @@ class Admission:
         if left_s is None or self._paces[True].count < _SURE_AFTER:
             return
         needed_s = self._ahead_s(ticket) + ticket.needs_s
-        if needed_s > left_s:
+        if needed_s * _MARGIN > left_s:
             raise DeadlineTooShortError(
                 needed_s=round(needed_s, 2), left_s=round(max(0.0, left_s), 2), retry_after_s=self.retry_after_s()
             )

@@ -143,11 +143,11 @@ async def test_a_deadline_that_would_pass_in_the_queue_is_refused_at_once() -> N
     queue = admission(clock)
     measured(queue, clock, seconds=2.0, units=1)
     assert queue.enter("a", INTERACTIVE, 1, left_s=0.5).began is not None
-    queue.enter("a", INTERACTIVE, 1, left_s=4.5)
+    queue.enter("a", INTERACTIVE, 1, left_s=4.7)
     with pytest.raises(DeadlineTooShortError) as refused:
-        queue.enter("a", INTERACTIVE, 1, left_s=4.5)
-    assert (refused.value.metadata["needed_s"], refused.value.metadata["left_s"]) == ("6.0", "4.5")
-    queue.enter("b", INTERACTIVE, 1, left_s=6.5)
+        queue.enter("a", INTERACTIVE, 1, left_s=6.5)
+    assert (refused.value.metadata["needed_s"], refused.value.metadata["left_s"]) == ("6.0", "6.5")
+    queue.enter("b", INTERACTIVE, 1, left_s=7.0)
 
 
 async def test_a_caller_that_leaves_the_queue_leaves_nothing_behind() -> None:
