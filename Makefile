@@ -30,7 +30,7 @@ soak: $(VENV)/.installed-dev ## Ten thousand mixed calls to each service: does a
 	@$(BIN)/buhin models pull
 	@$(BIN)/python -m bench.soak
 
-fuzz: $(VENV)/.installed-dev ## Odd requests and bytes for ten minutes each (SECONDS=600); writes bench/fuzz.json
+fuzz: $(VENV)/.installed-dev ## Odd requests and bytes for ten minutes (SECONDS=600), all at once; writes bench/fuzz.json
 	@$(BIN)/python -m tests.fuzz.record $(if $(SECONDS),$(SECONDS),600)
 
 evaluate: $(VENV)/.installed-dev ## Measure every service on real data (DATA=FOLDER) and write docs/quality.md and the cards' figures
