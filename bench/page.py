@@ -32,7 +32,8 @@ _SOAK = """
 ## After ten thousand calls
 
 `make soak`: mixed calls, good and bad, streams and cancelled ones. Resident memory of a service and its engine after
-{settled} calls and at the end; more than {most:.0%} is a failure, as are files and threads beyond what a pool starts late.
+{settled} calls and at the end; more than {most:.0%} is a failure, as are files and threads beyond those that a pool
+starts late.
 
 """
 _FUZZ = """
