@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import subprocess
 import sys
 import tomllib
@@ -53,7 +54,9 @@ def digest(requirements: list[str]) -> str:
 def locked(requirements: list[str]) -> str:
     """The lines of a lock."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
-    ran = subprocess.run([*command, *requirements], capture_output=True, text=True, check=True)
+    ran = subprocess.run([*command, *requirements], capture_output=True, text=True)
+    if ran.returncode:
+        sys.exit(ran.stderr)
     chosen: list[dict[str, Any]] = json.loads(ran.stdout)["install"]
     pins = {
         f"{entry['metadata']['name']}=={entry['metadata']['version']}": entry["download_info"]["archive_info"]["hashes"]
@@ -76,6 +79,8 @@ def main() -> None:
     """Write the locks, or check them."""
     if "--check" in sys.argv:
         sys.exit("\n".join(problems()) or 0)
+    if (sys.version_info[:2], platform.system(), platform.machine()) != ((3, 11), "Linux", "x86_64"):
+        sys.exit("the images run Python 3.11 on Linux x86-64, and pip chooses other files elsewhere: lock there")
     FOLDER.mkdir(exist_ok=True)
     written: dict[str, str] = {}
     for image, extras in track(IMAGES.items(), description="locking"):

@@ -5,11 +5,14 @@ What is locked (requirements/), the models of the manifest, and the project itse
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
+import os
 import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from buhin import __version__
@@ -30,7 +33,15 @@ _MODELS = {
 
 
 def components(image: str) -> Iterator[dict[str, Any]]:
-    """Packages, then models."""
+    """The project, packages, then models."""
+    yield {
+        "type": "application",
+        "bom-ref": "buhin",
+        "name": "buhin",
+        "version": __version__,
+        "purl": f"pkg:generic/buhin@{__version__}",
+        "licenses": [{"expression": "Apache-2.0"}],
+    }
     for pin in _PIN.finditer((FOLDER / f"{image}.txt").read_text(encoding="utf-8")):
         name = re.sub(r"[-_.]+", "-", pin["name"]).lower()
         yield {
@@ -49,7 +60,7 @@ def components(image: str) -> Iterator[dict[str, Any]]:
                 "name": model.id,
                 "version": model.digest.removeprefix("sha256:")[:12],
                 "licenses": [{"license": {"name": model.licence}}],
-                "hashes": [{"alg": "SHA-256", "content": model.files[0].sha256}],
+                "hashes": [{"alg": "SHA-256", "content": model.digest.removeprefix("sha256:")}],
             }
 
 
@@ -82,19 +93,24 @@ def _licence(package: str) -> dict[str, Any]:
         found = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:
         return {}
+    if "License-Expression" in found:
+        return {"licenses": [{"expression": found["License-Expression"]}]}
     classifiers = [each.rpartition(" :: ")[2] for each in found.get_all("Classifier") or () if "License ::" in each]
-    texts = [*(found.get_all("License-Expression") or ()), ", ".join(classifiers), *(found.get_all("License") or ())]
+    texts = [", ".join(classifiers), *(found.get_all("License") or ())]
     said = next((text.partition("\n")[0] for text in texts if text), "")
     return {"licenses": [{"license": {"name": said}}]} if said else {}
 
 
 def main() -> None:
     """Write the bills."""
-    TARGET.mkdir(parents=True, exist_ok=True)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, default=TARGET, help="folder of the bills (default: out/sbom)")
+    out: Path = options.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
     for image in IMAGES:
-        path = TARGET / f"{image}.cdx.json"
-        path.write_text(json.dumps(bill(image), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"{path.relative_to(ROOT)}: {len(bill(image)['components'])} components")
+        path, made = out / f"{image}.cdx.json", bill(image)
+        path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{os.path.relpath(path)}: {len(made['components'])} components")
 
 
 if __name__ == "__main__":
