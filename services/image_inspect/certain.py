@@ -20,9 +20,9 @@ SURE_PX = 20
 def certain(scores: Scores, threshold: float, sure: float) -> Mask:
     """Where scores are at least ``threshold`` and hang together with enough that are at least ``sure``, both of 255."""
     mask = scores >= threshold
-    _, labels = cv2.connectedComponents(blocks(mask, np.logical_or).astype(np.uint8), connectivity=8)
-    counts = np.bincount(labels.ravel(), weights=blocks((scores >= sure).astype(np.uint8), np.add).ravel())
-    keep = counts >= SURE_PX
+    _, labels = cv2.connectedComponents(np.asarray(counts(mask) > 0, np.uint8), connectivity=8)
+    sums = np.bincount(labels.ravel(), weights=counts(scores >= sure).ravel())
+    keep = sums >= SURE_PX
     keep[0] = False
     for number, row in enumerate(keep[labels]):
         part = mask[number * BLOCK_PX : (number + 1) * BLOCK_PX]
@@ -30,7 +30,10 @@ def certain(scores: Scores, threshold: float, sure: float) -> Mask:
     return np.asarray(mask)
 
 
-def blocks(values: npt.NDArray[np.generic], reduce: np.ufunc) -> npt.NDArray[np.generic]:
-    """The values of blocks of 8x8 pixels, reduced by ``numpy.add`` or another function."""
-    rows, columns = (np.arange(0, length, BLOCK_PX) for length in values.shape)
-    return np.asarray(reduce.reduceat(reduce.reduceat(values, rows, axis=0), columns, axis=1))
+def counts(mask: Mask) -> npt.NDArray[np.uint8]:
+    """How many pixels of each block of 8x8 are in the mask; blocks at the right and lower edge may be smaller."""
+    height, width = (-(-length // BLOCK_PX) for length in mask.shape)
+    whole = np.zeros((height * BLOCK_PX, width * BLOCK_PX), np.uint8)
+    whole[: mask.shape[0], : mask.shape[1]] = mask
+    whole *= BLOCK_PX**2  # so that the mean of a block is its count
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from buhin.engine import Stop
 from services.image_inspect import widths
-from services.image_inspect.certain import BLOCK_PX, blocks
+from services.image_inspect.certain import BLOCK_PX, counts
 from services.image_inspect.engine import Detection, Mask, Photo
 from services.image_inspect.skeleton import Points, graph
 from services.image_inspect.widths import Values
@@ -97,7 +97,7 @@ def _parts(mask: Mask, min_length: float) -> Iterator[tuple[tuple[int, int, int,
 
     Parts are told apart among blocks of pixels first, so that labels are not needed for every pixel of a photograph.
     """
-    occupied = blocks(mask, np.logical_or).astype(np.uint8)
+    occupied = np.asarray(counts(mask) > 0, np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(occupied, connectivity=8)
     for label in range(1, count):
         x, y, w, h = (int(value) * BLOCK_PX for value in stats[label][:4])

@@ -159,9 +159,8 @@ def _between(offsets: Values, inside: npt.NDArray[Any], centre: npt.NDArray[Any]
 
 def _median_where(values: Profiles, chosen: npt.NDArray[np.bool_]) -> Values:
     """The median of the chosen samples of each profile; NaN where none is."""
-    masked = np.where(chosen, values, np.nan)
-    empty = ~chosen.any(axis=1)
-    masked[empty] = 0
-    found = np.nanmedian(masked, axis=1).astype(np.float64)
-    found[empty] = np.nan
-    return found
+    ordered = np.sort(np.where(chosen, values, np.nan), axis=1)  # NaN comes last
+    number = chosen.sum(axis=1)
+    rows = np.arange(len(ordered))
+    middle = ordered[rows, np.maximum(number - 1, 0) // 2] + ordered[rows, number // 2]
+    return np.asarray(middle / 2, np.float64)

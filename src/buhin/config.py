@@ -121,6 +121,8 @@ class ServerSettings(Settings):
 class SpeechSettings(ServerSettings):
     """Settings of the speech service."""
 
+    concurrency: int = Field(default=2, ge=1, le=64)
+    """Requests worked on at the same time: decoding leaves cores idle, which a second one uses."""
     speech_model: str = "whisper-base"
     """Model of the manifest that recognizes."""
     speech_beam_size: int = Field(default=5, ge=1, le=20)
@@ -141,7 +143,7 @@ class SpeechSettings(ServerSettings):
 class TextSettings(ServerSettings):
     """Settings of the two language services."""
 
-    concurrency: int = Field(default=2, ge=1, le=64)
+    concurrency: int = Field(default=4, ge=1, le=64)
     """Requests worked on at the same time; the engine batches them."""
     text_engine: Literal["llama.cpp", "transformers", "openai"] = "llama.cpp"
     """What runs the model that writes: ``llama.cpp`` (GGUF) or ``transformers`` (safetensors) in this process, or a
@@ -150,7 +152,7 @@ class TextSettings(ServerSettings):
     """Model that writes: of the manifest or, with the engine ``openai``, of the server, as it calls it."""
     embedding_model: str = "use-multilingual-v3"
     """Model of the manifest that compares sentences."""
-    text_context_tokens: int = Field(default=8_192, ge=1_024, le=131_072)
+    text_context_tokens: int = Field(default=16_384, ge=1_024, le=131_072)
     """Context of the writing model, shared by the batch; the context of a server that says its own goes before it."""
     text_batch_size: int | None = Field(default=None, ge=1, le=256)
     """Texts that the writing model works on together; unset: ``concurrency``. More is more throughput and memory."""

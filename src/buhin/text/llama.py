@@ -55,6 +55,8 @@ class LlamaGenerator:
         if not gpu:
             params.n_gpu_layers = 0
         params.offline = True
+        # Else it keeps the state of every prompt, up to 8 GiB of what callers sent, after they have left.
+        params.cache_ram_mib = 0
         params.ui = False
         # The library opens a port on loopback; a key that only this object knows closes it to others.
         self._key = secrets.token_hex(32)
