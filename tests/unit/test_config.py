@@ -38,9 +38,9 @@ def test_every_setting_is_documented_where_it_is_declared(settings: type[Setting
         (ServerSettings, "BUHIN_PORT", "0", {"port": 0}),
         (ServerSettings, "BUHIN_QUEUE_SIZE", "5", {"queue_size": 5}),
         (SpeechSettings, "BUHIN_SPEECH_BEAM_SIZE", "2", {"speech_beam_size": 2}),
-        (TextSettings, "BUHIN_TEXT_ENGINE", "openai", {"text_engine": "openai", "slots": 2}),
+        (TextSettings, "BUHIN_TEXT_ENGINE", "openai", {"text_engine": "openai", "slots": 4}),
         (TextSettings, "BUHIN_TEXT_BATCH_SIZE", "8", {"text_batch_size": 8, "slots": 8}),
-        (TextSettings, "BUHIN_CONCURRENCY", "4", {"text_batch_size": None, "slots": 4}),
+        (TextSettings, "BUHIN_CONCURRENCY", "3", {"text_batch_size": None, "slots": 3}),
     ],
 )
 def test_settings_come_from_the_environment(

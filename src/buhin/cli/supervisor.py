@@ -19,7 +19,7 @@ from buhin.errors import BuhinError, PermissionDeniedError, UnauthenticatedError
 
 STOP_SPARE_S = 10.0
 """A process that outlives its drain by so much is killed."""
-_POLL_S = 0.2
+_POLL_S = 0.05
 
 
 class Died(Exception):  # noqa: N818 - it is what happened
