@@ -316,7 +316,7 @@ class Worker(Generic[E]):
     async def _restart(self) -> None:
         while self._loaded is None and self.state is State.STARTING:
             await asyncio.sleep(min(_LONGEST_WAIT_S, 2.0**self._restarts - 1))
-            self._restarts += 1
+            self._restarts = min(self._restarts + 1, _RESTARTS)
             async with self._reloading:
                 if self._loaded is not None:
                     return

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import psutil
 import pytest
 
 from buhin import errors
@@ -112,6 +113,15 @@ def test_two_callers_are_written_for_at_the_same_time(generator: LlamaGenerator)
     assert all(text.startswith("1, 2, 3") for text in written)
     for one, other in ((0, 1), (1, 0)):
         assert order.index(one) < len(order) - 1 - order[::-1].index(other)
+
+
+def test_nothing_is_kept_of_texts_that_were_answered(generator: LlamaGenerator) -> None:
+    def read(number: int) -> int:
+        generator.generate(ask(f"{number} " * 200, max_tokens=1), stop=Stop())
+        return psutil.Process().memory_info().rss
+
+    settled, *later = map(read, range(100, 106))
+    assert max(later) - settled < 10 * 2**20  # a prompt of 600 tokens has 17 MB of state
 
 
 def test_what_was_measured_comes_from_the_manifest(generator: LlamaGenerator) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,7 +20,7 @@ from structlog.testing import capture_logs
 from buhin import errors
 from buhin.client import AsyncTranslateClient
 from buhin.engine import Stop
-from buhin.serving import Application, Server
+from buhin.serving import Application, Server, worker
 from buhin.serving.worker import State
 from buhin.translate.v1 import translate_pb2
 from tests.unit.serving.fakes import FakeEngine, Gate, application
@@ -48,6 +50,15 @@ class Mortal(FakeEngine):
 def weak() -> FakeEngine:
     """An engine whose process ends while it is loaded."""
     os._exit(3)
+
+
+def strong_once(loads: Path) -> FakeEngine:
+    """An engine that is loaded once, and whose process ends each time that it is loaded again."""
+    with loads.open("a") as file:
+        file.write("x")
+    if loads.stat().st_size > 1:
+        os._exit(3)
+    return Mortal()
 
 
 @asynccontextmanager
@@ -104,6 +115,26 @@ async def test_an_engine_that_ends_while_it_loads_is_no_service_and_no_end() -> 
             assert server.worker.state is State.UNAVAILABLE
             assert isinstance((await error_of(translate(channel, "a")))[1], errors.EngineFailedError)
     assert "EngineLostError" in [entry.get("error") for entry in logs]
+
+
+async def test_an_engine_that_ends_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(worker, "_LONGEST_WAIT_S", 0.0)
+    loads = tmp_path / "loads"
+    async with living(functools.partial(strong_once, loads)) as (server, channel):
+        given_up = asyncio.Event()
+        tell_health = server.worker.when_changed
+
+        def changed() -> None:
+            tell_health()
+            if server.worker.state is State.UNAVAILABLE:
+                given_up.set()
+
+        server.worker.when_changed = changed
+        await error_of(translate(channel, "crash"))
+        await given_up.wait()
+        assert isinstance((await error_of(translate(channel, "a")))[1], errors.EngineFailedError)
+        assert await health_of(server.health_address) == NOT_SERVING
+    assert len(loads.read_text()) == 1 + worker._RESTARTS
 
 
 async def test_closing_ends_the_process_of_the_engine() -> None:
