@@ -32,7 +32,7 @@ def application(settings: ImageSettings) -> Application[InspectEngine]:
         servicer=servicer,
         register=image_inspect_pb2_grpc.add_ImageInspectServiceServicer_to_server,
         unit="pixels",
-        units=pixels,
+        units=lambda: pixels,
         accept=accept,
     )
 

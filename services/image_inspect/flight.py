@@ -11,7 +11,7 @@ from typing import Any
 from buhin.config import ImageSettings
 from buhin.errors import BuhinError, InputTooLargeError, InvalidValueError, MissingFieldError
 from buhin.image_inspect.v1 import image_inspect_pb2
-from buhin.serving.worker import Stream
+from buhin.serving.worker import Stream, retrieve
 from buhin.status import encode
 from services.image_inspect import answers, photo
 from services.image_inspect.duplicates import Duplicates
@@ -63,7 +63,8 @@ class Flight:
                     coming, ended = None, arrived is None
                     if arrived is not None:
                         self._received += 1
-                        working.add(asyncio.ensure_future(self._answer(arrived)))
+                        working.add(task := asyncio.ensure_future(self._answer(arrived)))
+                        task.add_done_callback(retrieve)
                 for task in done & working:
                     working.discard(task)
                     self._completed += 1

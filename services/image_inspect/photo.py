@@ -13,6 +13,7 @@ from buhin.config import ImageSettings
 from buhin.errors import EmptyInputError, InputTooLargeError, OutOfRangeError, UnreadableMediaError
 from buhin.review import Notice
 from services.image_inspect.engine import Photo
+from services.image_inspect.header import is_bounded
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 MIN_SIDE_PX = 32
@@ -65,7 +66,7 @@ def decode(header: Header) -> tuple[Photo, list[Notice]]:
     notices = []
     try:
         with _open(header.data, header.field) as image:
-            if getattr(image, "n_frames", 1) > 1:
+            if _has_more(image):
                 notices.append(
                     Notice(
                         "FIRST_FRAME",
@@ -101,7 +102,21 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def _has_more(image: Image.Image) -> bool:
+    """Whether another picture follows. Those of a TIFF file are not counted, since all would be read for it."""
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1) > 1
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    image.seek(0)
+    return True
+
+
 def _open(data: bytes, field: str) -> Image.Image:
+    if not is_bounded(data):
+        raise _unreadable(field, "its header has too many parts")
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images, which `check` refuses before anything is decoded, and of broken metadata.

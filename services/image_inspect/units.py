@@ -9,7 +9,7 @@ from buhin.image_inspect.v1 import image_inspect_pb2
 from services.image_inspect import photo
 
 
-def pixels(message: Message, opening: Message) -> float:
+def pixels(message: Message) -> float:
     """The pixels of a message's photographs; none of those that cannot be read."""
     match message:
         case image_inspect_pb2.InspectRequest():

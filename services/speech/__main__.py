@@ -14,7 +14,7 @@ from services.speech import loading
 from services.speech.acceptance import accept
 from services.speech.engine import ROLE, SPEAKER_ROLE, SpeechEngine
 from services.speech.speakers import Voices
-from services.speech.units import seconds
+from services.speech.units import Seconds, audio_s
 
 
 def application(settings: SpeechSettings) -> Application[SpeechEngine]:
@@ -39,7 +39,8 @@ def application(settings: SpeechSettings) -> Application[SpeechEngine]:
         servicer=servicer,
         register=speech_pb2_grpc.add_SpeechServiceServicer_to_server,
         unit="audio_seconds",
-        units=seconds,
+        units=Seconds,
+        done=audio_s,
         accept=accept,
     )
 

@@ -221,10 +221,16 @@ def _declared_s(stream: av.AudioStream, source: Source) -> float:
     return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
 
 
+_MAX_CHUNKS = 10_000
+"""Of a WAV file, before its samples."""
+
+
 def _check_wav(data: bytes | mmap) -> None:
     """FFmpeg takes what is there; the size of the data chunk says what should be."""
     position = 12
-    while position + 8 <= len(data):
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            break
         name, size = struct.unpack_from("<4sI", data, position)
         position += 8
         if name == b"data":

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from buhin.serving.worker import Stream
+from buhin.serving.worker import Stream, retrieve
 from services.speech.agreement import LocalAgreement
 from services.speech.cutting import before, best_cut, joined, moved
 from services.speech.endpointing import MIN_VOICE_S, Endpoint, Endpointer
@@ -114,7 +114,7 @@ class Live:
         Where the audio fails, what was heard before is recognized first. Raises what ``incoming`` and the engine raise.
         """
         working = asyncio.create_task(self._work(incoming))
-        working.add_done_callback(_retrieve)
+        working.add_done_callback(retrieve)
         working.add_done_callback(lambda _: self._events.put_nowait(None))
         try:
             while (event := await self._events.get()) is not None:
@@ -131,7 +131,7 @@ class Live:
 
     async def _work(self, incoming: Incoming) -> None:
         listening = asyncio.create_task(self._listen(incoming))
-        listening.add_done_callback(_retrieve)
+        listening.add_done_callback(retrieve)
         try:
             await self._recognize()
             await listening
@@ -267,9 +267,3 @@ class Live:
         if window.segments and window.speech_s >= _ENOUGH_S and found[1] >= MIN_LANGUAGE_PROBABILITY:
             self._language, self._guess = window.language, found
         return window
-
-
-def _retrieve(done: asyncio.Task[None]) -> None:
-    """Look at an exception that nobody may be there for any more."""
-    if not done.cancelled():
-        done.exception()

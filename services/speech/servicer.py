@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from mmap import mmap
@@ -21,6 +22,7 @@ from buhin.errors import (
 )
 from buhin.review import review, warnings
 from buhin.serving import Stream, Worker
+from buhin.serving.call import current_call
 from buhin.serving.streams import answers, opened
 from buhin.speech.v1 import speech_pb2, speech_pb2_grpc
 from buhin.text import glossary
@@ -123,7 +125,8 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         streaming: speech_pb2.StreamingRecognitionConfig,
         options: Options,
     ) -> AsyncGenerator[Event, None]:
-        incoming = Incoming(portions, _raw(streaming.config), stream.engine.voice_detector(), self._max_seconds)
+        detector = await asyncio.to_thread(stream.engine.voice_detector)
+        incoming = Incoming(portions, _raw(streaming.config), detector, self._max_seconds)
         live = Live(stream, options, interims=streaming.interim_results, endpoints=streaming.voice_activity_events)
         async with aclosing(live.events(incoming)) as events:
             async for event in events:
@@ -159,7 +162,8 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         """The models that took part, where they are more than the recognizer's."""
         if not config.diarization.enabled:
             return common_pb2.Provenance()
-        models = [*self._worker.ready_engine().models, self._voices().model]
+        engine = current_call.get().engine
+        models = [*(engine.models if engine else ()), self._voices().model]
         return common_pb2.Provenance(
             models=[common_pb2.ModelRef(model_id=model.model_id, digest=model.digest) for model in models]
         )

@@ -31,7 +31,7 @@ def application(settings: TextSettings) -> Application[SummarizeEngine]:
         servicer=servicer,
         register=summarize_pb2_grpc.add_SummarizeServiceServicer_to_server,
         unit="characters",
-        units=characters,
+        units=lambda: characters,
         accept=accept,
     )
 

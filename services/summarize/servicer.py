@@ -17,6 +17,7 @@ from buhin.errors import (
 )
 from buhin.review import Notice, review, warnings
 from buhin.serving import Worker
+from buhin.serving.call import current_call
 from buhin.serving.streams import answers
 from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.text.checks import require_length, require_text
@@ -114,7 +115,7 @@ class SummarizeServicer(summarize_pb2_grpc.SummarizeServiceServicer):
         )
         if summary.minutes is not None:
             response.minutes.CopyFrom(_minutes(summary.minutes))
-        engine = self._worker.engine
+        engine = current_call.get().engine
         for model in engine.models if engine else ():
             if model.model_id in summary.model_ids:
                 response.provenance.models.add(model_id=model.model_id, digest=model.digest)

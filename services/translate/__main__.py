@@ -31,7 +31,7 @@ def application(settings: TextSettings) -> Application[TranslateEngine]:
         servicer=servicer,
         register=translate_pb2_grpc.add_TranslateServiceServicer_to_server,
         unit="characters",
-        units=characters,
+        units=lambda: characters,
         accept=accept,
     )
 

@@ -95,6 +95,8 @@ class ServerSettings(Settings):
     """Seconds for work to end after its caller left; then the engine's process is replaced."""
     max_streams: int = Field(default=16, ge=1, le=10_000)
     """Streams that callers may hold open at the same time; one more is answered RESOURCE_EXHAUSTED at once."""
+    max_streams_per_caller: int | None = Field(default=None, ge=1, le=10_000)
+    """Of these, streams of one caller; unset: half of them with a policy, else all."""
     stream_idle_s: float = Field(default=60, gt=0, le=3_600)
     """Seconds without a message from the caller, or without the caller taking one, after which a stream is ended."""
     drain_s: float = Field(default=30, ge=0, le=3_600)

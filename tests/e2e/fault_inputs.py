@@ -113,6 +113,7 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "a GIF": lambda: saved(cracked().convert("P"), "GIF"),
     "a BMP": lambda: saved(cracked(), "BMP"),
     "a bomb of 144 megapixels": lambda: png(12_000, 12_000),
+    "empty segments": lambda: b"\xff\xd8" + b"\xff\xe0\x00\x02" * 4_000_000,
     "30000 x 30000": lambda: png(30_000, 30),
     "a JPEG header around text": lambda: b"\xff\xd8\xff\xe0\0\x10JFIF\0" + b"not a photograph " * 50,
     "cut in the middle": lambda: saved(cracked(), "JPEG")[:40_000],

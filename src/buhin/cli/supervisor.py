@@ -50,6 +50,7 @@ class Supervisor:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, IO[bytes]] = {}
         self.addresses: dict[str, str] = {}
+        self._health_addresses: dict[str, str] = {}
 
     def __enter__(self) -> Supervisor:
         cwd = self._cwd or paths.checkout()
@@ -141,6 +142,7 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them in order
         )
         self.addresses[function] = f"127.0.0.1:{port}"
+        self._health_addresses[function] = f"127.0.0.1:{health_port}"
 
     def _state(self, function: str) -> str:
         from buhin.client.catalogue import is_serving, service_info
@@ -149,7 +151,7 @@ class Supervisor:
         try:
             info = service_info(function, address=self.addresses[function], timeout_s=1)
         except (UnauthenticatedError, PermissionDeniedError):
-            return "serving" if is_serving(function, address=self.addresses[function], timeout_s=1) else "starting"
+            return "serving" if is_serving(self._health_addresses[function], timeout_s=1) else "starting"
         except BuhinError:
             return "starting"
         if info.state == common_pb2.SERVICE_STATE_UNAVAILABLE:

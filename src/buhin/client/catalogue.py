@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from grpc_health.v1 import health_pb2
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from buhin.catalogue.v1 import catalogue_pb2
 from buhin.client.connection import Connection
 from buhin.common.v1 import common_pb2
 from buhin.config import ClientSettings
 
-_CHECK = health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name["Check"]
 _GET_SERVICE_INFO = catalogue_pb2.DESCRIPTOR.services_by_name["ServiceInfoService"].methods_by_name["GetServiceInfo"]
 
 
@@ -24,10 +26,12 @@ def service_info(
     return answer.info
 
 
-def is_serving(
-    function: str, *, address: str | None = None, settings: ClientSettings | None = None, timeout_s: float = 3
-) -> bool:
-    """What the service says of its health, which everyone may ask. Raises UnavailableError where there is none."""
-    with Connection(function, address=address, settings=settings) as connection:
-        answer = connection.unary(_CHECK, health_pb2.HealthCheckRequest(), timeout_s=timeout_s)
+def is_serving(health_address: str, *, timeout_s: float = 3) -> bool:
+    """What a service says on its port of health checks, where everyone may ask; False where there is none."""
+    with grpc.insecure_channel(health_address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        except grpc.RpcError:
+            return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -103,7 +103,7 @@ class Admission:
 
     def waiting(self, priority: Priority) -> tuple[int, float]:
         """Requests of a priority that wait, and their units of work."""
-        tickets = [t for load in self._waiting.values() for t in load.tickets if t.priority is priority]
+        tickets = [t for load in list(self._waiting.values()) for t in list(load.tickets) if t.priority is priority]
         return len(tickets), sum(ticket.units for ticket in tickets)
 
     def enter(self, caller: str, priority: Priority, units: float | None, *, left_s: float | None = None) -> Ticket:

@@ -17,9 +17,14 @@ from buhin.serving.worker import Worker
 E = TypeVar("E", bound=Engine)
 
 
-def one(message: Message, opening: Message) -> float:
+def one(message: Message) -> float:
     """A request is a unit of work, whatever is in it."""
     return 1.0
+
+
+def unknown(response: Message) -> float:
+    """Answers do not say how much work they were."""
+    return 0.0
 
 
 def accepted(engine: Engine) -> None:
@@ -43,9 +48,11 @@ class Application(Generic[E]):
     """The generated ``add_…Servicer_to_server``."""
     unit: str = "requests"
     """What work is measured in: ``audio_seconds``, ``characters`` or ``pixels``."""
-    units: Callable[[Message, Message], float] = one
-    """The work of a message, estimated without decoding it, given the first message of its stream or itself. Never
-    raises: what is wrong with a request is for the servicer to say."""
+    units: Callable[[], Callable[[Message], float]] = lambda: one
+    """Counts the work of one call: of each of its messages, estimated without decoding it. Never raises: what is wrong
+    with a request is for the servicer to say."""
+    done: Callable[[Message], float] = unknown
+    """The work of the whole call, as an answer tells it. Where that is more than was estimated, the rest is charged."""
     accept: Callable[[E], None] = accepted
     """Asks a new engine what it must be able to answer before it takes the place of one that serves; raises where it
     cannot."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from buhin.engine import LoadedModel
+from buhin.engine import Engine
 from buhin.errors import InvalidValueError
 from buhin.serving.admission import Priority
 from buhin.serving.auth.identity import ANONYMOUS, Caller
@@ -30,13 +30,15 @@ class Call:
     """Whose turn it is in the queue: the caller's, or the connection's where callers have no names."""
     priority: Priority = Priority.INTERACTIVE
     units: float = 0.0
+    """Those of all its messages so far."""
     deadline: float | None = None
     """By the monotonic clock."""
     accepted_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.monotonic)
     queue_s: float = 0.0
     work_s: float = 0.0
-    models: tuple[LoadedModel, ...] = ()
+    engine: Engine | None = None
+    """What worked on it."""
 
     @property
     def elapsed_s(self) -> float:

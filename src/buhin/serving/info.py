@@ -42,8 +42,11 @@ class ServiceInfoServicer(catalogue_pb2_grpc.ServiceInfoServiceServicer):
                 entry.loaded = True
         settings = self._application.settings
         for name in type(settings).model_fields:
-            if name.startswith("max_") or name in ("concurrency", "queue_size", "stream_idle_s"):
-                info.limits[name] = float(getattr(settings, name))
+            limit = getattr(settings, name)
+            if limit is not None and (
+                name.startswith("max_") or name in ("concurrency", "queue_size", "stream_idle_s")
+            ):
+                info.limits[name] = float(limit)
         info.state = common_pb2.ServiceState.Value(f"SERVICE_STATE_{self._worker.state.name}")
         if failure := self._worker.failure:
             info.state_detail.en, info.state_detail.ja = failure.message, failure.message_ja

@@ -140,6 +140,10 @@ class Metrics:
         return method if method in self._methods else "other"
 
 
+_SCRAPE_S = 10.0
+"""Who has not asked after so long is not waited for: each connection has a thread."""
+
+
 class MetricsServer:
     """``GET /metrics`` in a thread of its own. Raises OSError where the port cannot be had."""
 
@@ -147,6 +151,8 @@ class MetricsServer:
         self._server: WSGIServer
         self._thread: threading.Thread
         self._server, self._thread = start_http_server(port, host, metrics.registry)
+        handler: Any = self._server.RequestHandlerClass
+        self._server.RequestHandlerClass = type("Handler", (handler,), {"timeout": _SCRAPE_S})
         self._server.set_app(_only_metrics(self._server.get_app()))
         self.port: int = self._server.server_port
 

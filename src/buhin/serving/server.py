@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import grpc
 import structlog
 from google.protobuf import descriptor_pool
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from buhin import telemetry
@@ -22,6 +22,7 @@ from buhin.engine import Engine
 from buhin.serving.application import Application
 from buhin.serving.auth import tls
 from buhin.serving.auth.gate import Gate
+from buhin.serving.health import MAX_MESSAGE_BYTES, HealthServicer
 from buhin.serving.info import ServiceInfoServicer
 from buhin.serving.interceptors import CallInterceptor
 from buhin.serving.metrics import Metrics, MetricsServer
@@ -31,12 +32,11 @@ E = TypeVar("E", bound=Engine)
 
 _log = structlog.get_logger("buhin.server")
 MAX_METADATA_BYTES = 16 * 1024
+MAX_CALLS_A_CONNECTION = 4_096
 KEEPALIVE_MS = 60_000
 """How often a connection without traffic is asked whether its other end still lives."""
+_HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 _INFO_SERVICE = catalogue_pb2.DESCRIPTOR.services_by_name["ServiceInfoService"].full_name
-
-
-_HEALTH = health_pb2.HealthCheckResponse.ServingStatus
 
 
 class Server(Generic[E]):
@@ -44,7 +44,8 @@ class Server(Generic[E]):
     cannot be bound, ValueError where its settings would let strangers in or do not fit.
 
     Health is honest: NOT_SERVING until the engine has answered its warm-up, while one that was lost is replaced, and
-    again from the first moment of draining. It is answered on the service's port and on a port of its own.
+    again from the first moment of draining. It is answered on a port of its own, and on the service's
+    port to whom the policy knows.
     """
 
     def __init__(self, application: Application[E]) -> None:
@@ -56,18 +57,16 @@ class Server(Generic[E]):
             application.load, self._settings, metrics=self.metrics, accept=application.accept
         )
         self.worker.when_changed = self._changed
-        self._health = health.aio.HealthServicer()
+        self._health = HealthServicer(("", application.card.service))
         self._servers: list[grpc.aio.Server] = []
         self._metrics_server: MetricsServer | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
         self.address = ""
         self.health_address = ""
         self.metrics_address = ""
 
     async def __aenter__(self) -> Server[E]:
         credentials = _credentials(self._settings)
-        await self._set_health(serving=False)
         self._starting = asyncio.create_task(self.worker.start())
         await asyncio.sleep(0)  # the engine is on its way while the servicer is imported
         try:
@@ -86,6 +85,7 @@ class Server(Generic[E]):
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", self._settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", MAX_CALLS_A_CONNECTION),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),
@@ -98,10 +98,10 @@ class Server(Generic[E]):
             ServiceInfoServicer(self._application, self.worker), main
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, main)
-        reflection.enable_server_reflection(
-            [service, _INFO_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], main
+        reflection.enable_server_reflection([service, _INFO_SERVICE, _HEALTH_SERVICE, reflection.SERVICE_NAME], main)
+        side = grpc.aio.server(
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
         )
-        side = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, side)
         self._servers = [main, side]
         self.address = await self._bind(main, self._application.port, credentials)
@@ -133,7 +133,6 @@ class Server(Generic[E]):
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         await self.worker.close()
-        await asyncio.gather(*self._telling)
         for server in self._servers:
             await server.stop(0)
         if self._metrics_server is not None:
@@ -143,17 +142,10 @@ class Server(Generic[E]):
         """Wait until the engine serves or has failed, and say which."""
         if self._starting is not None:
             await self._starting
-        await asyncio.gather(*self._telling)
         return self.worker.state
 
     def _changed(self) -> None:
-        task = asyncio.ensure_future(self._set_health(serving=self.worker.state is State.SERVING))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def _set_health(self, *, serving: bool) -> None:
-        for name in ("", self._application.card.service):
-            await self._health.set(name, _HEALTH.SERVING if serving else _HEALTH.NOT_SERVING)
+        self._health.set(serving=self.worker.state is State.SERVING)
 
     async def _bind(self, server: grpc.aio.Server, port: int, credentials: grpc.ServerCredentials | None = None) -> str:
         address = f"{self._settings.host}:{port}"

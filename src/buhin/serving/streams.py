@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from buhin.engine import Engine, Stop
 from buhin.errors import InvalidValueError, MissingFieldError, StreamIdleError
-from buhin.serving.worker import Stream
+from buhin.serving.worker import Stream, retrieve
 
 E = TypeVar("E", bound=Engine)
 R = TypeVar("R")
@@ -97,6 +97,7 @@ async def answers(stream: Stream[E], work: Callable[[E, Stop], Iterator[R]], idl
             given.put_nowait(None)
 
     working = asyncio.create_task(work_to_the_end())
+    working.add_done_callback(retrieve)
     try:
         while (answer := await given.get()) is not None:
             room.release()

@@ -8,6 +8,7 @@ import enum
 import functools
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from buhin.errors import (
     DrainingError,
     EngineFailedError,
     EngineLostError,
+    ModelError,
     NotReadyError,
     TooManyStreamsError,
 )
@@ -105,12 +107,16 @@ class Worker(Generic[E]):
         isolated = functools.partial(Isolated, load, stuck_s=settings.stuck_s)
         self._new_host: Callable[[], Host[E]] = isolated if settings.isolate_engine else functools.partial(Local, load)
         self._accept = accept
+        self._stuck_s = settings.stuck_s
         self._pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="engine")
         self._admission = Admission(settings.concurrency, settings.queue_size, settings.max_queued_work)
         self._metrics = metrics or Metrics("", (), "")
         self._metrics.watch_queue(self._admission.waiting)
         self._max_streams = settings.max_streams
-        self._streams = 0
+        self._max_own_streams = settings.max_streams_per_caller or max(
+            1, settings.max_streams // (1 if settings.policy is None else 2)
+        )
+        self._streams: Counter[str] = Counter()
         self._running: set[Stop] = set()
         self._loaded: Loaded[E] | None = None
         self._reloading = asyncio.Lock()
@@ -174,17 +180,20 @@ class Worker(Generic[E]):
         """
         self.ready_engine()
         assert self._loaded is not None  # noqa: S101 - else it would have raised
-        if self._streams >= self._max_streams:
-            self._metrics.refused(TooManyStreamsError.reason)
-            raise TooManyStreamsError(limit=self._max_streams, retry_after_s=self.retry_after_s())
-        self._streams += 1
-        self._metrics.streams(self._streams)
+        key = call.queue_key if (call := current_call.get(None)) else ""
+        for is_open, limit in ((self._streams.total(), self._max_streams), (self._streams[key], self._max_own_streams)):
+            if is_open >= limit:
+                self._metrics.refused(TooManyStreamsError.reason)
+                raise TooManyStreamsError(limit=limit, retry_after_s=self.retry_after_s())
+        self._streams[key] += 1
+        self._metrics.streams(self._streams.total())
         try:
             with self._loaded.used():
                 yield Stream(self, self._loaded)
         finally:
-            self._streams -= 1
-            self._metrics.streams(self._streams)
+            self._streams[key] -= 1
+            self._streams += Counter()  # forgets who has none
+            self._metrics.streams(self._streams.total())
 
     async def _do(
         self, work: Callable[[E, Stop], R], call: Call, units: float | None, loaded: Loaded[E] | None = None
@@ -206,12 +215,13 @@ class Worker(Generic[E]):
         self._metrics.waited(call.priority, started - queued)
         stop = Stop()
         self._running.add(stop)
-        call.models = tuple(loaded.host.engine.models)
+        use = contextlib.ExitStack()
+        engine = call.engine = use.enter_context(loaded.used())
 
         async def working() -> R:
             worked = False
             try:
-                with loaded.used() as engine, telemetry.span("engine", engine=engine.name):
+                with use, telemetry.span("engine", engine=engine.name):
                     result = await asyncio.get_running_loop().run_in_executor(self._pool, work, engine, stop)
                 worked = True
                 return result
@@ -221,7 +231,7 @@ class Worker(Generic[E]):
                 self._metrics.worked(time.monotonic() - started, batches.taken())
 
         running = asyncio.ensure_future(working())
-        running.add_done_callback(_retrieve)
+        running.add_done_callback(retrieve)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -272,7 +282,8 @@ class Worker(Generic[E]):
             opening.add_done_callback(_close)
             raise
         try:
-            await asyncio.to_thread(prove, host.engine)
+            async with asyncio.timeout(self._stuck_s):
+                await asyncio.to_thread(prove, host.engine)
         except BaseException:
             await asyncio.to_thread(host.close)
             raise
@@ -322,11 +333,12 @@ class Worker(Generic[E]):
                     return
                 try:
                     self._serve(await self._load(_warm))
-                except EngineLostError as error:
+                except ModelError as error:
+                    self._failed(error)
+                except Exception as error:  # noqa: BLE001 - what was lost leaves memory and places free a little later
+                    _log.error("restart_failed", attempt=self._restarts, **described(error))
                     if self._restarts >= _RESTARTS:
                         self._failed(error)
-                except Exception as error:  # noqa: BLE001 - as in start
-                    self._failed(error)
 
     def _failed(self, error: Exception) -> None:
         """Keep why the engine does not serve."""
@@ -376,7 +388,7 @@ def _close(opened: asyncio.Future[Host[E]]) -> None:
         opened.result().close()
 
 
-def _retrieve(done: asyncio.Future[R]) -> None:
+def retrieve(done: asyncio.Future[R]) -> None:
     """Ask for the exception here too, since a caller that left never does."""
     if not done.cancelled():
         done.exception()

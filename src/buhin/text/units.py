@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 _TEXTS = ("text", "contents")
 
 
-def characters(message: Message, opening: Message) -> float:
+def characters(message: Message) -> float:
     """The characters of the text to work on."""
     total = 0
     for name in _TEXTS:

@@ -26,4 +26,4 @@ SMALL, LARGE = png(40, 30), png(30_000, 30)
     ],
 )
 def test_pixels(message: Message, expected: float) -> None:
-    assert pixels(message, message) == expected
+    assert pixels(message) == expected

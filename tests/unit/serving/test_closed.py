@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -21,6 +24,8 @@ from buhin.serving import Server
 from buhin.serving.auth import tls
 from buhin.serving.auth.policy import PolicyError
 from buhin.serving.worker import State
+from buhin.status import decode_call
+from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 from tests.unit.serving.auth.issuing import AUDIENCE, ISSUER, SUBJECT, Authority, ec_key, jwks, rsa_key, token
 from tests.unit.serving.fakes import FakeEngine, application
 from tests.unit.serving.test_server import health_of
@@ -152,7 +157,10 @@ async def test_who_is_not_known_is_told_so_and_nothing_is_done(
             with pytest.raises(grpc.RpcError) as caught:
                 await stub.GetServiceInfo(catalogue_pb2.GetServiceInfoRequest())
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-        assert await health_of(server.address) == 1
+        assert await health_of(server.health_address) == 1
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health_of(server.address)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert engine.done == []
 
 
@@ -186,7 +194,7 @@ async def test_a_quota_is_charged_before_the_work(tmp_path: Path, limits: dict[s
     engine = FakeEngine()
     settings = ClientSettings(token=SecretStr(token(KEY)))
     app = application(lambda: engine, policy=policy(tmp_path, **limits))
-    object.__setattr__(app, "units", lambda message, opening: 2.0)
+    object.__setattr__(app, "units", lambda: lambda message: 2.0)
     async with Server(app) as server:
         await server.started()
         async with AsyncTranslateClient(server.address, settings=settings) as opened:
@@ -197,6 +205,62 @@ async def test_a_quota_is_charged_before_the_work(tmp_path: Path, limits: dict[s
     assert caught.value.metadata["unit"] == unit
     assert (caught.value.retry_after_s or 0) > 0
     assert engine.done == ["ab", "ab"]
+
+
+async def test_work_that_was_not_done_is_given_back(tmp_path: Path) -> None:
+    loaded = threading.Event()
+
+    def load() -> FakeEngine:
+        loaded.wait(20)
+        return FakeEngine()
+
+    app = application(load, policy=policy(tmp_path, units_per_day=3))
+    object.__setattr__(app, "units", lambda: lambda message: 2.0)
+    request = translate_pb2.TranslateTextRequest(contents=["ab"], target_language_code="en")
+    known = (("authorization", f"Bearer {token(KEY)}"),)
+    async with Server(app) as server, grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = translate_pb2_grpc.TranslateServiceStub(channel)
+        for _ in range(3):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.TranslateText(request, metadata=known)
+            assert isinstance(decode_call(caught.value), errors.NotReadyError)
+        loaded.set()
+        await server.started()
+        assert await stub.TranslateText(request, metadata=known)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.TranslateText(request, metadata=known)
+        assert isinstance(decode_call(caught.value), errors.QuotaExceededError)
+
+
+async def test_work_that_only_the_answer_tells_is_charged(tmp_path: Path) -> None:
+    settings = ClientSettings(token=SecretStr(token(KEY)))
+    app = application(FakeEngine, policy=policy(tmp_path, units_per_day=10))
+    object.__setattr__(app, "done", lambda response: 50.0)
+    async with Server(app) as server:
+        await server.started()
+        async with AsyncTranslateClient(server.address, settings=settings) as opened:
+            await opened.translate_text(["ab"], target="en")
+            with pytest.raises(errors.QuotaExceededError):
+                await opened.translate_text(["ab"], target="en")
+
+
+async def test_a_caller_may_ask_for_health_and_reflection(tmp_path: Path) -> None:
+    async with Server(application(FakeEngine, policy=policy(tmp_path))) as server:
+        await server.started()
+        known = (("authorization", f"Bearer {token(KEY)}"),)
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            assert (await stub.Check(health_pb2.HealthCheckRequest(), metadata=known)).status == 1
+            watching = stub.Watch(health_pb2.HealthCheckRequest(), metadata=known)
+            assert (await anext(aiter(watching))).status == 1
+            watching.cancel()
+            info: Any = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+            ask = reflection_pb2.ServerReflectionRequest(list_services="")
+            [answer] = [each async for each in info(iter([ask]), metadata=known)]
+            assert "buhin.translate.v1.TranslateService" in str(answer)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                [each async for each in info(iter([ask]))]
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_stranger_sends_nothing_before_it_is_refused(tmp_path: Path) -> None:

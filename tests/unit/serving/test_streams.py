@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from buhin import errors
 from buhin.engine import Stop
@@ -125,6 +126,37 @@ async def test_a_reader_that_takes_nothing_holds_little_and_not_for_long() -> No
         assert len(engine.done) < 200
         assert type(await error_of(stream)) is errors.StreamIdleError
         assert await status is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_reader_that_never_takes_a_thing_is_left() -> None:
+    with capture_logs() as logs:
+        async with Server(speller(FakeEngine(), stream_idle_s=0.3)) as server:
+            await server.started()
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                stuck = call(channel, iter([CONFIG, Request(text="a" * 200_000)]))
+                assert (await anext(aiter(stuck))).translated_text == "A"
+                async with asyncio.timeout(20):
+                    while server.worker._streams.total():  # noqa: ASYNC110 - nothing tells of it
+                        await asyncio.sleep(0.05)
+                stuck.cancel()
+    assert "STREAM_IDLE" in [entry.get("reason") for entry in logs]
+
+
+async def test_one_caller_cannot_hold_all_streams() -> None:
+    async with Server(speller(FakeEngine(), max_streams=4, max_streams_per_caller=2)) as server:
+        await server.started()
+        apart = (("grpc.use_local_subchannel_pool", 1),)
+        async with (
+            grpc.aio.insecure_channel(server.address, apart) as one,
+            grpc.aio.insecure_channel(server.address, apart) as two,
+        ):
+            held_open = [call(one, held(CONFIG, Request(text="a"))) for _ in range(2)]
+            for each in held_open:
+                await anext(aiter(each))
+            assert isinstance(await error_of(call(one, iter([CONFIG]))), errors.TooManyStreamsError)
+            assert await read(call(two, iter([CONFIG, Request(text="b")]))) == "B"
+            for each in held_open:
+                each.cancel()
 
 
 async def test_streams_are_bounded_by_their_number() -> None:

@@ -21,4 +21,4 @@ from buhin.translate.v1 import translate_pb2
     ],
 )
 def test_characters(message: Message, expected: float) -> None:
-    assert characters(message, message) == expected
+    assert characters(message) == expected

@@ -75,6 +75,12 @@ class Gate:
             raise NotAllowedError(caller=caller.name, method=method.removeprefix("/"))
         self._quotas.charge(caller.name, rule, requests=requests, units=units)
 
+    def correct(self, caller: Caller, method: str, units: float) -> None:
+        """Charge work that was more than it seemed or, with less than 0, give back what was not done."""
+        rule = self._policy.rule(caller.name, self._function, _name(method))
+        if rule is not None:
+            self._quotas.correct(caller.name, rule, units)
+
     def _look(self, path: Path) -> None:
         now = self._clock()
         if now - self._looked < _LOOK_S:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from buhin.errors import QuotaExceededError
 from buhin.serving.auth.policy import Rule
 
 _PERIODS = {"minute": 60.0, "day": 86_400.0}
+
+
+_Key: TypeAlias = "tuple[str, str, tuple[str, ...], str, str]"
 
 
 @dataclass
@@ -27,19 +31,18 @@ class Quotas:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._buckets: dict[tuple[str, str, str, str], _Bucket] = {}
+        self._buckets: dict[_Key, _Bucket] = {}
 
     def charge(self, caller: str, rule: Rule, *, requests: int, units: float) -> None:
         """Charge all quotas of the rule, or none. Raises QuotaExceededError, without a time to retry where the request
         is larger than the whole quota.
         """
         now = self._clock()
-        charged: list[tuple[tuple[str, str, str, str], float]] = []
+        charged: list[tuple[_Key, float]] = []
         for unit, period, limit in _limits(rule):
             amount = requests if unit == "requests" else units
-            key = (caller, rule.service, unit, period)
-            period_s = _PERIODS[period]
-            used = self._buckets[key].used_by(now, limit, period_s) if key in self._buckets else 0.0
+            key, period_s = (caller, rule.service, rule.methods, unit, period), _PERIODS[period]
+            used = self._used(key, limit)
             if used + amount > limit:
                 wait_s = (used + amount - limit) / limit * period_s
                 retry_s = None if amount > limit else round(max(0.1, wait_s), 1)
@@ -47,6 +50,19 @@ class Quotas:
             charged.append((key, used + amount))
         for key, used in charged:
             self._buckets[key] = _Bucket(used, now)
+
+    def correct(self, caller: str, rule: Rule, units: float) -> None:
+        """Charge units of work that was done, or with less than 0 give back those of work that was not; whatever the
+        limits.
+        """
+        for unit, period, limit in _limits(rule):
+            if unit == "units":
+                key = (caller, rule.service, rule.methods, unit, period)
+                self._buckets[key] = _Bucket(max(0.0, self._used(key, limit) + units), self._clock())
+
+    def _used(self, key: _Key, limit: float) -> float:
+        bucket = self._buckets.get(key)
+        return bucket.used_by(self._clock(), limit, _PERIODS[key[-1]]) if bucket else 0.0
 
     def keep(self, callers: set[str]) -> None:
         """Forget all others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,26 @@ def test_all_quotas_are_charged_or_none() -> None:
         quotas.charge("a", RULE, requests=1, units=400)
     assert caught.value.retry_after_s == 10
     quotas.charge("a", RULE, requests=1, units=300)
+
+
+def test_rules_for_the_same_service_are_counted_apart() -> None:
+    clock = Clock()
+    quotas = Quotas(clock=clock)
+    large = Rule(service="translate", methods=("TranslateText",), units_per_day=1_000)
+    small = Rule(service="translate", methods=("DetectLanguage",), units_per_day=10)
+    quotas.charge("a", large, requests=1, units=950)
+    quotas.charge("a", small, requests=1, units=0)
+    with pytest.raises(QuotaExceededError):
+        quotas.charge("a", large, requests=1, units=100)
+
+
+@pytest.mark.parametrize(("correction", "fits"), [(0, False), (200, False), (-100, False), (-200, True), (-900, True)])
+def test_units_are_corrected_afterwards(correction: float, fits: bool) -> None:
+    quotas = Quotas(clock=Clock())
+    quotas.charge("a", RULE, requests=1, units=500)
+    quotas.correct("a", RULE, correction)
+    with contextlib.nullcontext() if fits else pytest.raises(QuotaExceededError):
+        quotas.charge("a", RULE, requests=1, units=300)
 
 
 def test_messages_of_a_stream_cost_units_only() -> None:

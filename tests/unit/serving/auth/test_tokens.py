@@ -185,6 +185,11 @@ async def test_keys_of_a_url_are_kept_and_asked_for_again_with_measure(publisher
     now[0] += keys.LIFETIME_S + 1
     assert await found.key("k1"), "old keys stay valid"
     assert publisher.asked == 3
+    publisher.status = 200
+    for asked, publisher.content in enumerate(("[]", "null", "{}", "no JSON"), start=4):
+        now[0] += keys.LIFETIME_S + 1
+        assert await found.key("k1"), publisher.content
+        assert publisher.asked == asked
 
 
 async def test_what_is_published_is_bounded(publisher: Publisher, tmp_path: Path) -> None:
