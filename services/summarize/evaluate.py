@@ -107,7 +107,7 @@ def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
     rows = [line.split("\t") for line in lines]
     texts = [rows[n : n + SENTENCES] for n in range(0, len(rows) - SENTENCES, SENTENCES)]
     texts = texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
-    encoder = SentenceEncoder(ModelStore.from_settings(settings).open("use-multilingual-v3"), threads=2)
+    encoder = SentenceEncoder(ModelStore.from_settings(settings).open("use-multilingual-v3"))
     dataset = f"meetings (AMI parallel corpus), {len(texts)} texts of {SENTENCES} Japanese sentences"
 
     def figure(measure: str, value: float, model: common_pb2.ModelRef | None = None, dataset: str = dataset) -> Quality:

@@ -141,7 +141,7 @@ def check(encoder: SentenceEncoder, pairs: Sequence[Row], domain: str) -> Iterat
 
 def figures(data: Path, settings: ClientSettings) -> Iterator[Quality]:
     """Every figure of the service."""
-    encoder = SentenceEncoder(ModelStore.from_settings(settings).open("use-multilingual-v3"), threads=2)
+    encoder = SentenceEncoder(ModelStore.from_settings(settings).open("use-multilingual-v3"))
     everything: list[Row] = []
     with TranslateClient(settings=settings) as client:
         for file, domain in DOMAINS.items():

@@ -14,7 +14,7 @@ def load_models(settings: TextSettings, *, writes: str, compares: str) -> tuple[
     Raises ModelError where one is missing or cannot be used, ModelServerError where its server does not answer.
     """
     store = ModelStore.from_settings(settings)
-    encoder = SentenceEncoder(store.open(settings.embedding_model), threads=settings.threads, role=compares)
+    encoder = SentenceEncoder(store.open(settings.embedding_model), role=compares)
     return load_generator(settings, store, role=writes), encoder
 
 

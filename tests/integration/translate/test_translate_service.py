@@ -59,7 +59,7 @@ async def service(store: ModelStore) -> AsyncIterator[Service]:
 async def test_each_text_is_translated_and_the_order_is_kept(service: Service, store: ModelStore) -> None:
     answer = await service.translate(*JAPANESE)
     written = [translation.translated_text for translation in answer.translations]
-    encoder = SentenceEncoder(store.open("use-multilingual-v3"), threads=2)
+    encoder = SentenceEncoder(store.open("use-multilingual-v3"))
     similarity = encoder.encode(JAPANESE) @ encoder.encode(written).T
     assert similarity.argmax(axis=1).tolist() == [0, 1, 2, 3], written
     for translation, text, alike in zip(answer.translations, JAPANESE, similarity.diagonal(), strict=True):
