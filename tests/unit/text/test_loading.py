@@ -57,10 +57,10 @@ def written(generator: Generator) -> str:
 
 
 def test_transformers(machine: dict[str, Any]) -> None:
-    generator = load(text_engine="transformers", text_model="tiny", text_batch_size=20, text_device="cpu", **machine)
+    generator = load(text_engine="transformers", text_model="tiny", text_batch_size=40, text_device="cpu", **machine)
     assert (generator.name, generator.model.model_id, generator.model.role) == ("transformers", "tiny", "writing")
     assert generator.model.digest.startswith("sha256:")
-    assert generator.context_tokens == 8192 // 20
+    assert generator.context_tokens == 16_384 // 40
     assert written(generator) == "cat"
 
 
