@@ -20,7 +20,7 @@ from buhin.summarize.v1 import summarize_pb2, summarize_pb2_grpc
 from buhin.translate.v1 import translate_pb2, translate_pb2_grpc
 
 WALL = Path(__file__).parents[1] / "samples" / "concrete" / "wall_05_crack.jpg"
-RARELY = 500
+RARELY = 100
 """One call in so many uses the large model, which takes a second."""
 JAPANESE = "会議は午後三時に始まります。資料は前日までに配ります。欠席の方は連絡してください。場所は二階です。"
 

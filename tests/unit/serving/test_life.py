@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from buhin import errors
 from buhin.client import AsyncTranslateClient
 from buhin.engine import Stop
+from buhin.isolation import host
 from buhin.serving import Application, Server, worker
 from buhin.serving.worker import State
 from buhin.translate.v1 import translate_pb2
@@ -47,6 +48,14 @@ class Mortal(FakeEngine):
         return str(os.getpid()) if text == "pid" else text.upper()
 
 
+class Hanging(Mortal):
+    """Never gets warm."""
+
+    def warm_up(self) -> None:
+        """Wait for ever."""
+        threading.Event().wait()
+
+
 def weak() -> FakeEngine:
     """An engine whose process ends while it is loaded."""
     os._exit(3)
@@ -58,6 +67,15 @@ def strong_once(loads: Path) -> FakeEngine:
         file.write("x")
     if loads.stat().st_size > 1:
         os._exit(3)
+    return Mortal()
+
+
+def strong_but_the_second(loads: Path) -> FakeEngine:
+    """An engine that cannot be loaded the second time."""
+    with loads.open("a") as file:
+        file.write("x")
+    if loads.stat().st_size == 2:
+        raise MemoryError
     return Mortal()
 
 
@@ -135,6 +153,29 @@ async def test_an_engine_that_ends_again_and_again_is_given_up(monkeypatch: pyte
         assert isinstance((await error_of(translate(channel, "a")))[1], errors.EngineFailedError)
         assert await health_of(server.health_address) == NOT_SERVING
     assert len(loads.read_text()) == 1 + worker._RESTARTS
+
+
+async def test_what_keeps_an_engine_from_coming_back_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(worker, "_LONGEST_WAIT_S", 0.0)
+    loads = tmp_path / "loads"
+    with capture_logs() as logs:
+        async with living(functools.partial(strong_but_the_second, loads)) as (server, channel):
+            gone = asyncio.ensure_future(health_change(server.health_address, NOT_SERVING))
+            await error_of(translate(channel, "crash"))
+            await gone
+            assert await health_change(server.health_address, SERVING)
+            await pid(channel)
+    assert len(loads.read_text()) == 3
+    assert [entry["attempt"] for entry in logs if entry["event"] == "restart_failed"] == [1]
+
+
+async def test_a_warm_up_that_does_not_end_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_CLOSING_S", 0.2)
+    with capture_logs() as logs:
+        async with living(Hanging, stuck_s=1.0) as (server, channel):
+            assert server.worker.state is State.UNAVAILABLE
+            assert isinstance((await error_of(translate(channel, "a")))[1], errors.EngineFailedError)
+    assert "TimeoutError" in [entry.get("error") for entry in logs]
 
 
 async def test_closing_ends_the_process_of_the_engine() -> None:
