@@ -24,8 +24,8 @@ def is_bounded(data: bytes) -> bool:
 
 def _ends(data: bytes, place: int, following: Callable[[bytes, int], int | None]) -> bool:
     for _ in range(MAX_PARTS):
-        found = following(data, place)
-        if found is None or found >= len(data):
+        found = following(data, place) if place < len(data) else None
+        if found is None:
             return True
         place = found
     return False
