@@ -15,7 +15,7 @@ from bench import page
 from bench.measure import Row, machine
 
 RESULTS = Path(__file__).with_name("results.json")
-GROUPS = ("calls", "starts", "image", "text", "speech")
+GROUPS = ("calls", "starts", "image", "memory", "text", "speech")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

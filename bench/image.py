@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import psutil
 from PIL import Image
 
-from bench.measure import Row, compare, seconds, service_processes
+from bench.measure import Row, compare, seconds, service
 from buhin.client import ImageInspectClient
 from buhin.config import ImageSettings
 from buhin.engine import Stop
@@ -34,7 +33,7 @@ def wall(sample: Path, times: int) -> bytes:
 
 
 def rows() -> Iterator[Row]:
-    """12 megapixels for one caller, small ones for eight, and 48 megapixels with their memory."""
+    """12 megapixels for one caller, small ones for eight, and 48 megapixels."""
     settings = ImageSettings()
     model = ModelStore.from_settings(settings).open(settings.image_model)
     engine = NetworkEngine(model, threads=settings.threads, batch_size=settings.image_batch_size)
@@ -43,7 +42,7 @@ def rows() -> Iterator[Row]:
         pixels, _ = photo.decode(photo.check(data, settings))
         engine.detect(pixels, Stop())
 
-    with service_processes("image_inspect") as (address, processes), ImageInspectClient(address) as client:
+    with service("image_inspect") as address, ImageInspectClient(address) as client:
         small, medium, large = wall(CRACKED, 1), wall(CRACKED, 4), wall(CRACKED, 8)
         plain = wall(PLAIN, 4)
 
@@ -81,10 +80,6 @@ def rows() -> Iterator[Row]:
             runs=5,
             note="a crack in each of 64 walls is measured, which the library does not do",
         )
-        own = sum(process.memory_info().rss for process in processes) / 2**20
-        other = psutil.Process().memory_info().rss / 2**20
-        yield Row("inspection, memory after 48 megapixels", "service, both processes", "decoding and onnxruntime",
-                  "MiB", (own, other), (own / other,), "", None)  # fmt: skip
 
 
 def _rate(work: Callable[[], object]) -> Callable[[], float]:
