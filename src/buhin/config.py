@@ -92,7 +92,8 @@ class ServerSettings(Settings):
     isolate_engine: bool = True
     """Run the engine in a process of its own: where that crashes, it is replaced and the service lives on."""
     stuck_s: float = Field(default=300, gt=0, le=3_600)
-    """Seconds for work to end after its caller left; then the engine's process is replaced."""
+    """Seconds for work to end after its caller left, and for a new engine's warm-up and acceptance calls; then the
+    engine's process is ended."""
     max_streams: int = Field(default=16, ge=1, le=10_000)
     """Streams that callers may hold open at the same time; one more is answered RESOURCE_EXHAUSTED at once."""
     max_streams_per_caller: int | None = Field(default=None, ge=1, le=10_000)

@@ -117,11 +117,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def given(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
                 await self._identify(context, tuple(context.invocation_metadata() or ()))
+                if handler.request_streaming:
+                    return (_parsed(data, parse) async for data in requests)
+                return _parsed(await anext(aiter(requests), b""), parse)
             except BuhinError as error:
                 await _abort(context, error)
-            if handler.request_streaming:
-                return (_parsed(data, parse) async for data in requests)
-            return _parsed(await anext(aiter(requests), b""), parse)
 
         async def answer(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             return await behaviour(await given(requests, context), context)

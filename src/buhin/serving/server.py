@@ -44,8 +44,8 @@ class Server(Generic[E]):
     cannot be bound, ValueError where its settings would let strangers in or do not fit.
 
     Health is honest: NOT_SERVING until the engine has answered its warm-up, while one that was lost is replaced, and
-    again from the first moment of draining. It is answered on a port of its own, and on the service's
-    port to whom the policy knows.
+    again from the first moment of draining. It is answered on a port of its own, and on the service's port to whom the
+    policy knows.
     """
 
     def __init__(self, application: Application[E]) -> None:

@@ -41,7 +41,7 @@ class Quotas:
         charged: list[tuple[_Key, float]] = []
         for unit, period, limit in _limits(rule):
             amount = requests if unit == "requests" else units
-            key, period_s = (caller, rule.service, rule.methods, unit, period), _PERIODS[period]
+            key, period_s = _key(caller, rule, unit, period), _PERIODS[period]
             used = self._used(key, limit)
             if used + amount > limit:
                 wait_s = (used + amount - limit) / limit * period_s
@@ -57,7 +57,7 @@ class Quotas:
         """
         for unit, period, limit in _limits(rule):
             if unit == "units":
-                key = (caller, rule.service, rule.methods, unit, period)
+                key = _key(caller, rule, unit, period)
                 self._buckets[key] = _Bucket(max(0.0, self._used(key, limit) + units), self._clock())
 
     def _used(self, key: _Key, limit: float) -> float:
@@ -67,6 +67,11 @@ class Quotas:
     def keep(self, callers: set[str]) -> None:
         """Forget all others."""
         self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] in callers}
+
+
+def _key(caller: str, rule: Rule, unit: str, period: str) -> _Key:
+    """A rule is known by what it allows, so that a changed limit keeps what was used."""
+    return caller, rule.service, rule.methods, unit, period
 
 
 def _limits(rule: Rule) -> Iterator[tuple[str, str, float]]:
