@@ -62,7 +62,8 @@ def reported() -> Iterator[None]:
     except BuhinError as error:
         fail(error)
     except OSError as error:
-        typer.echo(f"{say('error', 'エラー')}: {error}", err=True)
+        told = f"{error.strerror}: {error.filename!r}" if error.filename else str(error)
+        typer.echo(f"{say('error', 'エラー')}: {told}", err=True)
         raise typer.Exit(1) from error
     except ValidationError as error:
         for found in error.errors():

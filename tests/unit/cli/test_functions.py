@@ -161,9 +161,9 @@ def test_services_shows_cards_and_fails_when_one_is_down(at: Path, fleet: Fleet)
     ("arguments", "status", "message"),
     [
         (["inspect", "text.txt"], 1, "error UNREADABLE_MEDIA: image cannot be read"),
-        (["inspect", "none.jpg"], 1, "No such file or directory: 'none.jpg'"),
-        (["transcribe", "none.wav"], 1, "No such file or directory: 'none.wav'"),
-        (["summarize", "none.txt"], 1, "No such file or directory: 'none.txt'"),
+        (["inspect", "none.jpg"], 1, "error: No such file or directory: 'none.jpg'"),
+        (["transcribe", "none.wav"], 1, "error: No such file or directory: 'none.wav'"),
+        (["summarize", "none.txt"], 1, "error: No such file or directory: 'none.txt'"),
         (["summarize", "text.txt", "--method", "magic"], 1, "INVALID_VALUE: method is magic"),
         (["summarize", "text.txt", "--max-characters", "9", "--max-sentences", "1"], 2, "not both"),
         (["translate", "--to", "en"], 2, "give a FILE"),
