@@ -1,4 +1,4 @@
-"""Writes monitoring/grafana.json: ``python -m scripts.dashboard``; ``--check`` compares."""
+"""Writes helm/monitoring/grafana.json: ``python -m scripts.dashboard``; ``--check`` compares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TARGET = Path(__file__).parents[1] / "monitoring" / "grafana.json"
+TARGET = Path(__file__).parents[1] / "helm" / "monitoring" / "grafana.json"
 WIDTH, HEIGHT = 12, 8
 _OF = 'function=~"$function"'
 _OF_METHOD = f'{_OF},method=~"$method"'

@@ -21,7 +21,7 @@ NAME = re.compile(r"\b(?:buhin|process)_[a-z_]+\b")
 BOARD: dict[str, Any] = json.loads(TARGET.read_text(encoding="utf-8"))
 RULES: list[dict[str, Any]] = [
     rule
-    for group in yaml.safe_load((ROOT / "monitoring" / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
+    for group in yaml.safe_load((ROOT / "helm" / "monitoring" / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
     for rule in group["rules"]
 ]
 
