@@ -28,8 +28,8 @@ CHART = ROOT / "helm"
 RELEASED = CHART / "released"
 CASES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
 BY_THE_CHART = {
-    "host", "port", "health_port", "metrics_port", "policy", "tls_certificate", "tls_key", "tls_client_ca", "models_dir",
-    "manifest", "offline", "otlp_endpoint", "drain_s",
+    "host", "port", "health_port", "metrics_port", "policy", "tls_certificate", "tls_key", "tls_client_ca",
+    "models_dir", "manifest", "offline", "otlp_endpoint", "drain_s",
 }  # fmt: skip
 """Settings that values of their own decide."""
 
@@ -41,7 +41,11 @@ def helm(*arguments: str | Path) -> str:
 
 
 def render(
-    *arguments: str | Path, values: Path | None = None, chart: Path = CHART, release: str = "buhin", namespace: str = "ai"
+    *arguments: str | Path,
+    values: Path | None = None,
+    chart: Path = CHART,
+    release: str = "buhin",
+    namespace: str = "ai",
 ) -> str:
     """The objects of a release."""
     files = ["--values", values] if values else []
@@ -56,7 +60,9 @@ def objects(text: str) -> list[dict[str, Any]]:
 def example(case: str) -> str:
     """The objects of a case, without the certificates that helm makes anew each time."""
     text = render(values=CHART / "ci" / f"{case}.yaml")
-    hidden = re.sub(r'^(  (?:ca\.crt|tls\.crt|tls\.key)): "?[A-Za-z0-9+/=]{64,}"?$', r"\1: bWFkZSBieSBoZWxt", text, flags=re.M)
+    hidden = re.sub(
+        r'^(  (?:ca\.crt|tls\.crt|tls\.key)): "?[A-Za-z0-9+/=]{64,}"?$', r"\1: bWFkZSBieSBoZWxt", text, flags=re.M
+    )
     return f"# Rendered by python -m scripts.chart from helm/ci/{case}.yaml\n{hidden}"
 
 
@@ -81,11 +87,12 @@ def _is_secret(annotation: Any) -> bool:
 def readme() -> str:
     """The page of the values."""
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    oldest = chart["kubeVersion"].split("-")[0].strip(">=")
     rows = "".join(f"| `{name}` | {_shown(value)} | {text} |\n" for name, value, text in _documented())
     return f"""<!-- Written by python -m scripts.chart from values.yaml -->
 # The chart `buhin` {chart["version"]}
 
-{chart["description"]} Kubernetes {chart["kubeVersion"].split("-")[0].strip(">=")} or newer. [How to deploy](../docs/deploying.md).
+{chart["description"]} Kubernetes {oldest} or newer. [How to deploy](../docs/deploying.md).
 
 ```
 helm install buhin helm --namespace ai --create-namespace --values helm/ci/trial.yaml
@@ -134,7 +141,9 @@ def generated() -> dict[Path, str]:
 def main() -> None:
     """Write, or check."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--check", action="store_true", help="write nothing; exit status 1 where a file is not of today")
+    options.add_argument(
+        "--check", action="store_true", help="write nothing; exit status 1 where a file is not of today"
+    )
     options.add_argument("--release", action="store_true", help="also keep the chart in helm/released")
     chosen = options.parse_args()
     (CHART / "values.schema.json").write_text(schema(), encoding="utf-8") if not chosen.check else None

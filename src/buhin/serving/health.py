@@ -12,6 +12,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 MAX_WATCHERS = 1_000
 MAX_MESSAGE_BYTES = 4 * 1024
 """Of a request on the port of health checks."""
+LIVE = "live"
+"""A name that serves as long as its answer comes, for liveness probes: an engine that is replaced, or work that is
+drained, is no reason to end the process."""
 
 _Status = health_pb2.HealthCheckResponse
 
@@ -35,9 +38,10 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # i
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> health_pb2.HealthCheckResponse:
         """Tell it once; NOT_FOUND for another name."""
-        if request.service not in self._names:
+        answer = self._answer(request)
+        if answer.status == _Status.SERVICE_UNKNOWN:
             await context.abort(grpc.StatusCode.NOT_FOUND)
-        return self._answer(request)
+        return answer
 
     async def Watch(  # noqa: N802 - the name is the proto's
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -58,6 +62,8 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # i
             self._watchers -= 1
 
     def _answer(self, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckResponse:
+        if request.service == LIVE:
+            return _Status(status=_Status.SERVING)
         if request.service not in self._names:
             return _Status(status=_Status.SERVICE_UNKNOWN)
         return _Status(status=_Status.SERVING if self._serving else _Status.NOT_SERVING)

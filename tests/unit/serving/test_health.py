@@ -7,7 +7,7 @@ from unittest import mock
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from buhin.serving import Server, health
 from tests.unit.serving.fakes import FakeEngine, application
@@ -41,6 +41,17 @@ async def test_watchers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     context.abort.assert_awaited_once_with(grpc.StatusCode.RESOURCE_EXHAUSTED)
     await first.aclose()  # type: ignore[attr-defined]  # a generator
     assert (await anext(told.Watch(ASK, context))).status == STATUS.NOT_SERVING
+
+
+async def test_it_is_alive_while_it_serves_nothing() -> None:
+    def never() -> FakeEngine:
+        raise RuntimeError("no engine")
+
+    async with Server(application(never)) as server, grpc.aio.insecure_channel(server.health_address) as channel:
+        await server.started()
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        assert (await stub.Check(health_pb2.HealthCheckRequest(service=health.LIVE))).status == STATUS.SERVING
+        assert (await stub.Check(ASK)).status == STATUS.NOT_SERVING
 
 
 async def test_its_port_takes_small_messages_only() -> None:
