@@ -48,7 +48,7 @@ def render(
     namespace: str = "ai",
 ) -> str:
     """The objects of a release."""
-    files = ["--values", values] if values else []
+    files: list[str | Path] = ["--values", values] if values else []
     return helm("template", release, chart, "--namespace", namespace, *files, *arguments)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.conftest import ROOT
 from tests.unit.helm.rendering import Object, example
 from tests.unit.helm.test_generated import CORE
 
-FOLDER = ROOT / "tests" / "crds"
+WANTED = ROOT / "tests" / "data" / "crds"
+FOLDER = ROOT / "build" / "crds"
 PACKAGES = {
     "cert-manager.io/v1": "cert-manager",
     "gateway.networking.k8s.io/v1": "gateway-api",
@@ -26,6 +28,7 @@ PACKAGES = {
 @pytest.fixture(scope="module")
 def types() -> Path:
     """The folder with the types and the compiler."""
+    shutil.copytree(WANTED, FOLDER, dirs_exist_ok=True)
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", FOLDER], check=True)
     return FOLDER
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from buhin.cli import functions, inspect, models, output, pipeline, translate, up
+from buhin.cli import call, functions, inspect, models, output, pipeline, translate, up
 
 _EXTRAS = {
     "PIL": "pipelines", "dbos": "pipelines", "jinja2": "pipelines",
@@ -50,6 +50,7 @@ app.command()(translate.translate)
 app.command()(functions.summarize)
 app.command()(inspect.inspect)
 app.command()(inspect.compare)
+app.command()(call.call)
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(models.app, name="models")
 

@@ -86,6 +86,11 @@ def print_json(value: object) -> None:
     write_text(json.dumps(value, ensure_ascii=False, indent=2), None)
 
 
+def print_json_line(value: object) -> None:
+    """Print a value as JSON in one line."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
 def write_json(message: Message, out: Path | None) -> None:
     """Print a message as JSON, or write it to a file."""
     write_text(json.dumps(message_dict(message), ensure_ascii=False, indent=2), out)
