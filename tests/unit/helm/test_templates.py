@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from buhin.config import TextSettings
 from buhin.serving.health import LIVE
+from tests.conftest import ROOT
 from tests.unit.helm.rendering import env, example, of, pods, refusal, rendered, the
 
 PATH = "buhin-translate"
@@ -68,6 +70,25 @@ def test_settings_reach_the_service_as_they_are(name: str, value: Any, shown: st
 def test_what_the_container_is_told_are_settings_of_the_service() -> None:
     told = {name.lower() for name in env(dict(pods(example("production")))[PATH])}
     assert told - {"home"} <= {f"buhin_{name}" for name in TextSettings.model_fields}
+
+
+def mib(quantity: str) -> float:
+    """A quantity of memory in MiB."""
+    number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", quantity).groups()  # type: ignore[union-attr]
+    return int(number) * {"Mi": 1, "Gi": 1024}[unit]
+
+
+def test_memory_is_more_than_was_measured() -> None:
+    soaked = json.loads((ROOT / "bench" / "soak.json").read_text(encoding="utf-8"))["services"]
+    rows = json.loads((ROOT / "bench" / "results.json").read_text(encoding="utf-8"))["rows"]
+    peak = next(row for row in rows if "peak of resident memory" in row["name"])
+    for name, found in pods(example("trial")):
+        if "-test-" not in name:
+            key = name.removeprefix("buhin-").replace("-", "_")
+            resources = found["containers"][0]["resources"]
+            assert mib(resources["requests"]["memory"]) > soaked[key]["end"]["rss_mib"] * 1.1
+            most = max([soaked[key]["end"]["rss_mib"], *(peak["values"] if key == "image_inspect" else [])])
+            assert mib(resources["limits"]["memory"]) > most * 1.3
 
 
 def test_a_rolling_update_loses_no_call() -> None:
