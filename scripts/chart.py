@@ -3,6 +3,7 @@
 - helm/README.md: every value, from the lines ``# --`` of values.yaml
 - helm/values.schema.json: the settings of the services, from src/buhin/config.py
 - helm/examples/*.yaml: the chart rendered with each file of helm/ci
+- docs/deploying.md: the table of what other charts have, from helm/comparison.yaml
 - helm/released/*.tgz with ``--release``: the chart as it stands, with which later ones are compared
 """
 
@@ -26,6 +27,7 @@ from scripts import kube_tools
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm"
 RELEASED = CHART / "released"
+DEPLOYING = ROOT / "docs" / "deploying.md"
 CASES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
 BY_THE_CHART = {
     "host", "port", "health_port", "metrics_port", "policy", "tls_certificate", "tls_key", "tls_client_ca",
@@ -132,9 +134,27 @@ def _shown(value: Any) -> str:
     return f"`{text if len(text) <= 80 else text[:77] + '…'}`".replace("|", "\\|")
 
 
+def deploying() -> str:
+    """The page with the table of today."""
+    found = yaml.safe_load((CHART / "comparison.yaml").read_text(encoding="utf-8"))
+    charts = found["charts"]
+    table = ["| | buhin | " + " | ".join(chart["name"] for chart in charts) + " |", "|---" * (len(charts) + 2) + "|"]
+    for row in found["features"]:
+        cells = [_answer(row[key]) for key in ("buhin", *(chart["key"] for chart in charts))]
+        table.append(f"| {row['feature']} | {' | '.join(cells)} |")
+    read = "; ".join(f"{c['name']}: {c['repository']}, {c['path']} {c['version']} ({c['commit']})" for c in charts)
+    text = DEPLOYING.read_text(encoding="utf-8")
+    opening, rest = re.split(r"(?<=helm/comparison\.yaml -->\n)", text)
+    return f"{opening}{chr(10).join(table)}\n\nRead: {read}.\n{rest[rest.index('<!-- /comparison') :]}"
+
+
+def _answer(cell: dict[str, str]) -> str:
+    return f"partly: {cell['note']}" if cell["answer"] == "partly" else cell["answer"]
+
+
 def generated() -> dict[Path, str]:
     """Every generated file and what should stand in it."""
-    files = {CHART / "README.md": readme(), CHART / "values.schema.json": schema()}
+    files = {CHART / "README.md": readme(), CHART / "values.schema.json": schema(), DEPLOYING: deploying()}
     return files | {CHART / "examples" / f"{case}.yaml": example(case) for case in CASES}
 
 

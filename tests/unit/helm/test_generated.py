@@ -59,3 +59,10 @@ def test_the_chart_installs_this_version_and_every_service_with_its_models() -> 
     assert {key.replace("-", "_") for key in values["services"]} == set(PORTS)
     known = {model.id for model in Manifest.load(ROOT / "models" / "manifest.yaml").models}
     assert {model for service in values["services"].values() for model in service["models"]} == known
+
+
+def test_what_the_comparison_says_of_this_chart_is_shown_by_a_test() -> None:
+    found = yaml.safe_load((chart.CHART / "comparison.yaml").read_text(encoding="utf-8"))
+    for row in found["features"]:
+        path, _, name = row["buhin"]["source"].partition("::")
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), row["feature"]

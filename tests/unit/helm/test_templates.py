@@ -141,6 +141,17 @@ def test_scaled_by_cpu_or_queue(values: dict[str, Any], metric: dict[str, Any]) 
     assert the(objects, "Deployment", "buhin-speech")["spec"]["replicas"] == 1
 
 
+def test_pods_are_spread_over_zones_and_nodes() -> None:
+    spread = pod({})["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+    assert "topologySpreadConstraints" not in pod({"services.translate.topologySpread": False})
+
+
+def test_the_cluster_may_choose_the_user() -> None:
+    assert pod({})["securityContext"]["runAsUser"] == 10001
+    assert "runAsUser" not in pod({"security.user": None})["securityContext"]
+
+
 def test_to_zero_outside_the_schedule() -> None:
     (scaled,) = of(example("production"), "ScaledObject")
     assert scaled["spec"]["minReplicaCount"] == 0
