@@ -70,6 +70,19 @@ class ClientSettings(Settings):
         return str(getattr(self, f"{function}_address"))
 
 
+class BundleSettings(Settings):
+    """Settings of `buhin bundle`."""
+
+    bundle_passphrase: SecretStr | None = None
+    """Protects the private key that signs bundles: for its making and its use."""
+    registry_username: str = ""
+    """Who pushes images; empty: what ``config.json`` in ``DOCKER_CONFIG`` or ``~/.docker`` says of the registry."""
+    registry_password: SecretStr | None = None
+    """The password, or token, of who pushes images. Give it in the environment; it is never logged."""
+    registry_ca: Path | None = None
+    """Certificates that sign that of the registry, PEM; unset: those that the system trusts."""
+
+
 class ServerSettings(Settings):
     """Settings of every service."""
 

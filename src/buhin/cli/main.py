@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from buhin.cli import call, functions, inspect, models, output, pipeline, translate, up
+from buhin.cli import bundle, call, functions, inspect, models, output, pipeline, translate, up
 
 _EXTRAS = {
     "PIL": "pipelines", "dbos": "pipelines", "jinja2": "pipelines",
     "budoux": "documents", "lxml": "documents", "markdown_it": "documents",
     "sounddevice": "microphone", "av": "microphone", "opentelemetry": "serving",
+    "cryptography": "bundle",
 }  # fmt: skip
 """What some commands import and the light client does not bring, and the extra that does."""
 
@@ -53,6 +54,7 @@ app.command()(inspect.compare)
 app.command()(call.call)
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(models.app, name="models")
+app.add_typer(bundle.app, name="bundle")
 
 
 def main() -> None:

@@ -46,6 +46,14 @@ BuhinError
 ├── SpecError                         INVALID_ARGUMENT     INVALID_SPEC
 ├── RunError                          ABORTED              RUN_FAILED
 │   └── RunStoppedError                 RUN_STOPPED
+├── BundleError                       FAILED_PRECONDITION  BUNDLE_FAILED
+│   ├── BundleInputError                BUNDLE_INPUT
+│   ├── BundleKeyError                  BUNDLE_KEY
+│   ├── BundleUnreadableError           BUNDLE_UNREADABLE
+│   ├── BundleSignatureError            BUNDLE_NOT_TRUSTED
+│   ├── BundleCorruptError              BUNDLE_CORRUPT
+│   ├── BundleTargetError               BUNDLE_TARGET
+│   └── RegistryError                   REGISTRY_FAILED
 └── InternalError                     INTERNAL             INTERNAL
 
 Raise with the values that the text names: ``raise OutOfRangeError(field="config.min_length_px", value=-1,
@@ -74,6 +82,16 @@ from buhin.errors.base import (
     InternalError,
     NotImplementedMethodError,
     all_errors,
+)
+from buhin.errors.bundles import (
+    BundleCorruptError,
+    BundleError,
+    BundleInputError,
+    BundleKeyError,
+    BundleSignatureError,
+    BundleTargetError,
+    BundleUnreadableError,
+    RegistryError,
 )
 from buhin.errors.inputs import (
     EmptyInputError,
@@ -111,6 +129,13 @@ from buhin.errors.runs import RunError, RunStoppedError, SpecError
 __all__ = [
     "MAX_VALUE_BYTES",
     "BuhinError",
+    "BundleCorruptError",
+    "BundleError",
+    "BundleInputError",
+    "BundleKeyError",
+    "BundleSignatureError",
+    "BundleTargetError",
+    "BundleUnreadableError",
     "CancelledError",
     "DeadlineExceededError",
     "DeadlineTooShortError",
@@ -139,6 +164,7 @@ __all__ = [
     "PermissionDeniedError",
     "QueueFullError",
     "QuotaExceededError",
+    "RegistryError",
     "RunError",
     "RunStoppedError",
     "ScopeMissingError",

@@ -87,9 +87,11 @@ class ModelStore:
         *,
         progress: Progress | None = None,
         directory: Path | None = None,
+        source: sources.Source | None = None,
         force: bool = False,
     ) -> Model:
-        """Place a model from its sources in order, ``directory`` before them all; nothing to do when it is there.
+        """Place a model from its sources in order, ``source`` or ``directory`` before them all; nothing to do when it
+        is there.
 
         Raises UnknownModelError, OfflineError, SourceError (with what each source said) or DigestMismatchError; the
         store is then as it was. What was fetched and is right is kept for the next try.
@@ -104,6 +106,8 @@ class ModelStore:
             places: list[sources.Source] = [sources.of(name) for name in entry.sources]
             if directory is not None:
                 places.insert(0, sources.Directory(directory))
+            if source is not None:
+                places.insert(0, source)
             done = 0
             for file in entry.files:
                 tell = _teller(progress, done, entry.size, file.name)
