@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench load soak fuzz evaluate train-crack evaluate-crack lint proto-check protos lock sbom audit samples clean
+.PHONY: help demo test bench load soak fuzz evaluate train-crack evaluate-crack lint proto-check protos lock sbom wheels audit samples clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -15,6 +15,7 @@ demo: $(VENV)/.installed ## Run both pipelines on the sample input: environment,
 	@$(BIN)/python scripts/demo.py
 
 test: lint proto-check ## Run every check and every test
+	scripts/registry.sh
 	$(BIN)/buhin models pull
 	$(BIN)/python -m pytest
 
@@ -61,6 +62,10 @@ lock: $(VENV)/.installed-dev ## Lock what the images install, by digest, into re
 
 sbom: $(VENV)/.installed-dev ## Write a bill of materials (CycloneDX) for each image into out/sbom
 	@$(BIN)/python -m scripts.sbom
+
+wheels: $(VENV)/.installed-dev ## Fetch the wheels that are locked, and build the project's, into out/wheels
+	@for lock in requirements/*.txt; do $(BIN)/pip download --quiet --no-deps --require-hashes -r $$lock -d out/wheels || exit; done
+	@$(BIN)/pip wheel --quiet --no-deps -w out/wheels .
 
 audit: $(VENV)/.installed-dev ## Ask for known vulnerabilities of what is locked, where an advisory source is reachable
 	@$(BIN)/python -m scripts.audit

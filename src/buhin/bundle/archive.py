@@ -144,8 +144,8 @@ class Archive:
             if self.manifest.key != own:
                 raise BundleSignatureError(
                     bundle=self.path,
-                    problem=f"it says that key {self.manifest.key[:16]} signed it, and this is key {told}",
-                    problem_ja=f"署名鍵は {self.manifest.key[:16]} とされていますが、指定された鍵は {told} です",
+                    problem=f"its {MANIFEST} names the key {self.manifest.key[:16]}, and this is key {told}",
+                    problem_ja=f"{MANIFEST} の署名鍵は {self.manifest.key[:16]} ですが、指定された鍵は {told} です",
                 )
         raise BundleSignatureError(
             bundle=self.path,
@@ -211,12 +211,12 @@ class Archive:
     def _check_length(self) -> None:
         members = self.manifest.members
         end = self._place(members[-1]) + members[-1].size if members else self._start
-        expected = end + (-end % _BLOCK) + len(_END)
+        expected = end + -end % _BLOCK + len(_END)
         if self.length > expected:
             more = self.length - expected
             raise self._corrupt("the end of the archive", f"{more} bytes too many", f"{more} バイト余分にあります")
         if self.length < expected:
-            last = next((m for m in members if self._place(m) + m.size > self.length), None)
+            last = next((m for m in members if self._place(m) + m.size + -m.size % _BLOCK > self.length), None)
             raise self._cut(last.path if last else "the end of the archive")
 
     def _first(self) -> bytes:

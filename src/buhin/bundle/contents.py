@@ -63,22 +63,29 @@ def gather(inputs: Inputs) -> list[Piece]:
         "chart": _chart, "licence": _licences, "sbom": _sboms, "wheel": _wheels, "image": _images, "model": _models
     }  # fmt: skip
     found: list[Piece] = []
-    problems: list[BundleInputError] = []
+    problems: dict[Kind, BundleInputError] = {}
     for kind, gathered in kinds.items():
         if kind in inputs.without:
             continue
         try:
             found += sorted(gathered(inputs), key=lambda piece: piece.member.path)
         except BundleInputError as error:
-            problems.append(error)
-    if len(problems) == 1:
-        raise problems[0]
+            problems[kind] = error
     if problems:
-        raise BundleInputError(
-            problem="; ".join(dict.fromkeys(error.metadata["problem"] for error in problems)),
-            problem_ja="; ".join(dict.fromkeys(error.metadata["problem_ja"] for error in problems)),
-        )
+        raise _all_of(problems)
     return found
+
+
+def _all_of(problems: dict[Kind, BundleInputError]) -> BundleInputError:
+    first, *more = {error.message: error for error in problems.values()}.values()
+    if not more:
+        return first
+    names = ", ".join(FOLDERS[kind] for kind in problems)
+    several = BundleInputError(
+        problem=f"{names} are missing or not whole", problem_ja=f"{names} が揃っていないか不完全です"
+    )
+    several.causes = (first, *more)
+    return several
 
 
 def _of_bytes(path: str, data: bytes, kind: Kind, name: str, **said: str) -> Piece:
@@ -171,5 +178,5 @@ def models_of(data: bytes) -> Manifest:
 
 
 def _lacking(kind: Kind, place: Path, en: str, ja: str) -> BundleInputError:
-    option = f"--without {kind}"
+    option = f"--without {FOLDERS[kind]}"
     return BundleInputError(problem=f"{place}: {en} (or {option})", problem_ja=f"{place}: {ja}（または {option}）")

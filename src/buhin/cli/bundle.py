@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from buhin.cli import bundle_output as shown
 from buhin.cli import output
 
 if TYPE_CHECKING:
+    from buhin.bundle.manifest import Kind
     from buhin.errors import BundleTargetError
     from buhin.models.store import ModelStore
 
@@ -19,7 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="Bundles for closed networks: keyge
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The archive.")]
-Kinds = Literal["chart", "image", "model", "wheel", "licence", "sbom"]
 
 
 @app.command()
@@ -52,7 +52,10 @@ def create(
     out: Annotated[Path | None, typer.Option(help="The archive; by default buhin-VERSION.bundle.tar.")] = None,
     service: Annotated[list[str] | None, typer.Option(help="A service; repeat it. All when none.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="A further model of the manifest; repeat it.")] = None,
-    without: Annotated[list[Kinds] | None, typer.Option(help="A kind to leave out; repeat it.")] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="What to leave out: chart, images, models, wheels, licences, sbom; repeat it."),
+    ] = None,
     chart: Annotated[Path | None, typer.Option(help="Folder of the chart; by default helm.")] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder of OCI image layouts, a folder each; by default out/images.")
@@ -70,10 +73,11 @@ def create(
     from buhin.bundle import signing
     from buhin.bundle.contents import Inputs
     from buhin.config import Settings
+    from buhin.errors import BundleInputError
     from buhin.models.store import ModelStore
 
     with output.reported():
-        root = paths.checkout() or Path.cwd()
+        root = Path(os.path.relpath(paths.checkout() or Path.cwd()))
         services = _services(service)
         store = ModelStore.from_settings(Settings())
         inputs = Inputs(
@@ -88,15 +92,21 @@ def create(
             requirements=root / "requirements",
             sbom=sbom or root / "out" / "sbom",
             licence=root / "LICENSE",
-            without=frozenset(without or []),
+            without=_kinds(without or []),
         )
         target = out or Path(f"buhin-{__version__}.bundle.tar")
         if target.exists() and not force:
             raise _exists(target)
         epoch = os.environ.get("SOURCE_DATE_EPOCH")
         at = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC).replace(microsecond=0)
-        with shown.bars() as bar:
-            made = making.create(target, inputs, signing.load_private(sign, _passphrase()), at, bar("write"))
+        key = signing.load_private(sign, _passphrase())
+        try:
+            with shown.bars() as bar:
+                made = making.create(target, inputs, key, at, bar("write"))
+        except BundleInputError as error:
+            for cause in error.causes:
+                typer.echo(f"- {output.say(cause.metadata['problem'], cause.metadata['problem_ja'])}", err=True)
+            raise
     if as_json:
         output.print_json({"path": str(made.path), "manifest_sha256": made.digest, "members": made.counts})
     else:
@@ -144,7 +154,10 @@ def import_(
     registry: Annotated[
         str | None, typer.Option(help="HOST[:PORT][/PREFIX] to push the images into, by HTTPS; http://… without.")
     ] = None,
-    without: Annotated[list[Kinds] | None, typer.Option(help="A kind to leave out; repeat it.")] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="What to leave out: chart, images, models, wheels, licences, sbom; repeat it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify every byte of a bundle, then place it. Goes on where an earlier try stopped.
@@ -163,7 +176,7 @@ def import_(
             folder=to,
             models=models_dir or settings.models_dir,
             registry=Registry.from_settings(registry, settings) if registry else None,
-            without=frozenset(without or []),
+            without=_kinds(without or []),
         )
         with shown.bars() as bar:
             placed = place(bundle, signing.load_public(key), target, bar)
@@ -190,6 +203,17 @@ def _services(asked: list[str] | None) -> tuple[str, ...]:
         if name not in PORTS:
             raise InvalidValueError(field="--service", value=name, accepted=", ".join(PORTS))
     return tuple(asked or PORTS)
+
+
+def _kinds(folders: list[str]) -> frozenset[Kind]:
+    from buhin.bundle.manifest import FOLDERS
+    from buhin.errors import InvalidValueError
+
+    known = {folder: kind for kind, folder in FOLDERS.items()}
+    for name in folders:
+        if name not in known:
+            raise InvalidValueError(field="--without", value=name, accepted=", ".join(known))
+    return frozenset(known[name] for name in folders)
 
 
 def _models(services: tuple[str, ...], more: list[str], store: ModelStore) -> tuple[str, ...]:

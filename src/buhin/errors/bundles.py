@@ -20,6 +20,8 @@ class BundleInputError(BundleError):
     reason = "BUNDLE_INPUT"
     text = "the bundle cannot be made: {problem}"
     text_ja = "バンドルを作成できません: {problem_ja}"
+    causes: tuple[BundleInputError, ...] = ()
+    """Each problem on its own, where there are several."""
 
 
 class BundleKeyError(BundleError):
