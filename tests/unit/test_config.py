@@ -11,9 +11,17 @@ import pytest
 from pydantic import ValidationError
 
 from buhin import config
-from buhin.config import ClientSettings, ImageSettings, ServerSettings, Settings, SpeechSettings, TextSettings
+from buhin.config import (
+    BundleSettings,
+    ClientSettings,
+    ImageSettings,
+    ServerSettings,
+    Settings,
+    SpeechSettings,
+    TextSettings,
+)
 
-ALL = [Settings, ClientSettings, ServerSettings, SpeechSettings, TextSettings, ImageSettings]
+ALL = [Settings, ClientSettings, BundleSettings, ServerSettings, SpeechSettings, TextSettings, ImageSettings]
 
 
 @pytest.mark.parametrize("settings", ALL, ids=lambda s: s.__name__)

@@ -143,6 +143,11 @@ class Registry:
             self._introduce(answer.headers.get("WWW-Authenticate", ""), name)
             if body is not None:
                 body.seek(0)
+        if answer.status in (401, 403):
+            raise self._failed(
+                f"the login may not push into {name}: {answer.status} {answer.said}".rstrip(),
+                f"このログインでは {name} に登録できません: {answer.status} {answer.said}".rstrip(),
+            )
         what = f"{method} {urllib.parse.urlsplit(url).path}: {answer.status} {answer.said}".rstrip()
         raise self._failed(what, what)
 
