@@ -82,7 +82,12 @@ def place(bundle: Path, key: Ed25519PublicKey, target: Target, stages: Stages) -
         with _locked(target.folder):
             _own(archive, target)
             members = [m for m in manifest.members if m.kind not in target.without]
-            files = [m for m in members if m.kind != "model" and not (m.kind == "image" and target.registry)]
+            files = [
+                member
+                for member in members
+                if (member.kind != "model" or member.path == MODELS)
+                and not (member.kind == "image" and target.registry)
+            ]
             _check_space(archive, files, target.folder)
             if "model" not in target.without and manifest.of("model"):
                 _place_models(archive, target, done, stages("models"))

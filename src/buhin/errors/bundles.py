@@ -28,8 +28,8 @@ class BundleKeyError(BundleError):
     """A file is not the key that is needed."""
 
     reason = "BUNDLE_KEY"
-    text = "{file}: {problem}"
-    text_ja = "{file}: {problem_ja}"
+    text = "key {file}: {problem}"
+    text_ja = "鍵 {file}: {problem_ja}"
 
 
 class BundleUnreadableError(BundleError):
@@ -62,7 +62,7 @@ class BundleTargetError(BundleError):
 
     reason = "BUNDLE_TARGET"
     text = "{folder}: {problem}"
-    text_ja = "{folder}: {problem_ja}"
+    text_ja = "配置先 {folder}: {problem_ja}"
 
 
 class RegistryError(BundleError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import http.server
 import json
 import re
@@ -12,6 +13,7 @@ import ssl
 import subprocess
 import threading
 import time
+import tracemalloc
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -281,6 +283,25 @@ def test_with_a_token_for_each_repository(workshop: Workshop, tmp_path: Path) ->
     speech, translate = ("repository:city/ai/buhin-speech:pull,push", "repository:city/ai/buhin-translate:pull,push")
     assert [scopes[0] for scopes in Tokens.asked] == [speech, translate]
     assert Tokens.asked[1][1:] == ["repository:city/ai/buhin-speech:pull"]
+
+
+def test_memory_does_not_grow_with_a_layer(tmp_path: Path) -> None:
+    size = 48 << 20
+    with (tmp_path / "layer").open("wb") as file:
+        file.truncate(size)
+    with (tmp_path / "layer").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    sent: list[int] = []
+    with registry(tmp_path / "registry") as running:
+        to = Registry(f"http://{running.address}")
+        tracemalloc.start()
+        try:
+            to.put_blob("large", f"sha256:{digest}", size, lambda: (tmp_path / "layer").open("rb"), sent.append)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert len(asking(f"http://{running.address}")(f"large/blobs/sha256:{digest}")) == sum(sent) == size
+    assert peak < 8 << 20
 
 
 def test_a_registry_that_is_not_there_is_told(workshop: Workshop, tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def _spoil(pattern: str, data: bytes) -> Callable[[Path], None]:
         (_spoil("wheels/heard*", b"changed"), "heard-1.1-py3-none-any.whl is in no lock by its digest"),
         (_remove("images/buhin-speech"), "no image buhin-speech; run: make images (or --without images)"),
         (_remove(f"images/buhin-speech/blobs/sha256/{sha256(BASE)}"), f"sha256:{sha256(BASE)} is missing or not whole"),
+        (_spoil(f"images/buhin-speech/blobs/sha256/{sha256(BASE)}", BASE[:-1]), "is missing or not whole"),
         (_spoil("images/buhin-speech/index.json", b"{}"), "index.json cannot be read"),
         (_spoil("images/*/blobs/sha256/*", b"{"), "buhin-speech is not a whole OCI image layout"),
         (_remove("images/buhin-speech/index.json"), "index.json cannot be read"),
@@ -155,6 +156,14 @@ def test_a_damaged_model_makes_no_bundle(workshop: Workshop) -> None:
     path = workshop.inputs.store.path("tiny") / "weights.bin"
     path.write_bytes(path.read_bytes().replace(b"w", b"W", 1))
     with pytest.raises(errors.BundleInputError, match=r"models/tiny/weights\.bin"):
+        workshop.make()
+    assert list(workshop.folder.glob("*.tar*")) == []
+
+
+def test_a_damaged_layer_makes_no_bundle(workshop: Workshop) -> None:
+    for path in workshop.folder.glob(f"images/*/blobs/sha256/{sha256(BASE)}"):
+        path.write_bytes(BASE[:-1] + b"x")
+    with pytest.raises(errors.BundleInputError, match=sha256(BASE)):
         workshop.make()
     assert list(workshop.folder.glob("*.tar*")) == []
 

@@ -15,6 +15,7 @@ from buhin import errors
 from buhin.bundle import place as placing
 from buhin.bundle import signing
 from buhin.bundle.archive import Progress
+from buhin.bundle.contents import MODELS
 from buhin.bundle.place import Placed, Stage, Target, place
 from buhin.models.store import ModelStore
 from tests import bundles
@@ -76,7 +77,7 @@ def test_everything_is_placed_and_right(workshop: Workshop, tmp_path: Path) -> N
     manifest = made.manifest
     placed = tree(to.folder)
     assert set(placed) - {"manifest.json", "manifest.sig", "import.json"} == {
-        member.path for member in manifest.members if member.kind != "model"
+        member.path for member in manifest.members if member.kind != "model" or member.path == MODELS
     }
     for member in manifest.members:
         if member.kind != "model":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from buhin.cli.bundle import app
 from buhin.config import PORTS
 from tests import bundles
 from tests.bundles import Layout, layer
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -159,3 +161,17 @@ def test_a_passphrase_protects_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BUHIN_BUNDLE_PASSPHRASE")
     refused = create("--force")
     assert "BUHIN_BUNDLE_PASSPHRASE" in refused.stderr
+
+
+def test_the_commands_of_the_page_run_as_they_stand(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "bundle.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^buhin bundle ([^#\n]+)", page, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["keygen", "create", "inspect", "import", "import"]
+    (tmp_path / "checkout" / "out").mkdir()
+    for name in ("images", "wheels", "sbom"):
+        (tmp_path / "checkout" / name).rename(tmp_path / "checkout" / "out" / name)
+    for command in commands[:-1]:
+        ran = bundle(*shlex.split(command))
+        assert ran.exit_code == 0, ran.output
+    assert (tmp_path / "buhin-0.1.0" / "import.json").exists()
+    assert commands[-1].startswith(commands[-2].strip() + " --registry ")
