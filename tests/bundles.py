@@ -132,6 +132,8 @@ def chart(folder: Path, files: dict[str, str] | None = None) -> Path:
         "Chart.yaml": yaml.safe_dump({"apiVersion": "v2", "name": "buhin", "version": "0.1.0"}),
         "values.yaml": "image: {registry: registry.example}\n",
         "templates/service.yaml": "kind: Service\n",
+        "ci/airgapped.yaml": "image: {registry: registry.inside.example}\n",
+        ".helmignore": "ci/\n",
         **(files or {}),
     }
     for name, text in content.items():

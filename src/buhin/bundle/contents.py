@@ -21,6 +21,8 @@ from buhin.models.files import sha256
 from buhin.models.manifest import Manifest
 from buhin.models.store import ModelStore
 
+WORKER = "worker"
+"""What runs pipelines on a cluster: an image, a lock and a bill of materials, and no service."""
 MODELS = "models/manifest.yaml"
 INDEX = "images/index.json"
 _UNUSUAL = re.compile(r"[^\w./+-]")
@@ -34,7 +36,7 @@ class Inputs:
     """Of buhin, and of images whose layout gives no tag."""
     services: tuple[str, ...]
     whole: bool
-    """Whether these are all services: then whatever else lies in the folders comes too."""
+    """Whether these are all services: then what runs pipelines comes too, where it is there."""
     store: ModelStore
     models: tuple[str, ...]
     chart: Path
@@ -46,15 +48,14 @@ class Inputs:
     without: frozenset[Kind] = frozenset()
 
     def wants(self, part: str) -> bool:
-        """Whether something of this service, or part of the house, comes along."""
-        return self.whole or part in self.services
+        """Whether what is of this service comes along."""
+        return part in self.services or (self.whole and part == WORKER)
 
     @cached_property
     def found_wheels(self) -> list[Wheel]:
         """The wheels, hashed once. Raises BundleInputError."""
-        locks = sorted(self.requirements.glob("*.txt"))
-        needed = locked([lock for lock in locks if self.wants(lock.stem)])
-        return gather_wheels(self.wheels, needed, locked(locks), ("buhin", self.version))
+        locks = [lock for lock in sorted(self.requirements.glob("*.txt")) if self.wants(lock.stem)]
+        return gather_wheels(self.wheels, locked(locks), ("buhin", self.version))
 
 
 def gather(inputs: Inputs) -> list[Piece]:
@@ -107,6 +108,9 @@ def _chart(inputs: Inputs) -> Iterable[Piece]:
     path = f"{FOLDERS['chart']}/{packed.file}"
     said = {"version": packed.version, "media_type": "application/gzip", "licence": "Apache-2.0"}
     yield _of_bytes(path, packed.data, "chart", packed.name, **said)
+    for values in sorted((inputs.chart / "ci").glob("*.yaml")):
+        path = f"{FOLDERS['chart']}/values/{values.name}"
+        yield _of_bytes(path, values.read_bytes(), "chart", "example values", media_type="application/yaml")
 
 
 def _licences(inputs: Inputs) -> Iterable[Piece]:
@@ -139,9 +143,10 @@ def _wheels(inputs: Inputs) -> Iterable[Piece]:
 
 
 def _images(inputs: Inputs) -> Iterable[Piece]:
-    merged = images.merge(
-        inputs.images, lambda name: inputs.wants(name.removeprefix("buhin-").replace("-", "_")), inputs.version
-    )
+    def wanted(name: str) -> bool:
+        return inputs.wants(name.removeprefix("buhin-").removesuffix("-gpu").replace("-", "_"))
+
+    merged = images.merge(inputs.images, wanted, inputs.version)
     there = {name.partition(":")[0] for name in merged.names}
     needed = {f"buhin-{service.replace('_', '-')}" for service in inputs.services}
     if missing := sorted(needed - there):

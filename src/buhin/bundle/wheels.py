@@ -51,34 +51,24 @@ def locked(locks: list[Path]) -> dict[str, str]:
     }
 
 
-def gather_wheels(folder: Path, needed: dict[str, str], known: dict[str, str], project: tuple[str, str]) -> list[Wheel]:
-    """The wheels of a folder that are needed, and the project's own; others that are known are left out.
+def gather_wheels(folder: Path, needed: dict[str, str], project: tuple[str, str]) -> list[Wheel]:
+    """The wheels of a folder whose digests are needed, and the project's own. Others stay where they are.
 
-    Raises BundleInputError where one is missing, or is in no lock.
+    Raises BundleInputError where one is missing.
     """
-    found: dict[str, Path] = {}
-    own: list[Path] = []
-    for path in sorted(folder.glob("*.whl")):
-        digest = sha256(path)
-        found[digest] = path
-        if digest in known:
-            continue
-        if path.name.startswith(f"{project[0]}-{project[1]}-"):
-            own.append(path)
-            continue
-        raise BundleInputError(
-            problem=f"{path} is in no lock by its digest; remove it, or fetch it again",
-            problem_ja=f"{path} のダイジェストはどのロックファイルにもありません。削除するか取得し直してください",
-        )
-    pins = {pin for digest, pin in needed.items() if digest in found}
-    missing = sorted(set(needed.values()) - pins) + ([] if len(own) == 1 else ["==".join(project)])
+    found = {sha256(path): path for path in sorted(folder.glob("*.whl"))}
+    own = list(folder.glob(f"{project[0]}-{project[1]}-*.whl"))
+    right = [digest for digest in needed if digest in found]
+    missing = sorted(set(needed.values()) - {needed[digest] for digest in right})
+    missing += [] if len(own) == 1 else ["==".join(project)]
     if missing:
         raise BundleInputError(
-            problem=f"{folder} lacks {len(missing)} wheels of the locks, {missing[0]} first; run: make wheels",
-            problem_ja=f"{folder} にロックファイルの wheel が {len(missing)} 個足りません（{missing[0]} など）。"
-            "実行してください: make wheels",
+            problem=f"{folder} lacks {len(missing)} wheels by the digests of the locks, {missing[0]} first; "
+            "run: make wheels (or --without wheels)",
+            problem_ja=f"{folder} にロックファイルのダイジェストと一致する wheel が {len(missing)} 個足りません"
+            f"（{missing[0]} など）。実行してください: make wheels（または --without wheels）",
         )
-    return [_wheel(path) for path in sorted([*own, *(found[digest] for digest in needed if digest in found)])]
+    return [_wheel(path) for path in sorted([*own, *(found[digest] for digest in right)])]
 
 
 def _wheel(path: Path) -> Wheel:

@@ -101,7 +101,8 @@ def placed(done: Placed, folder: Path, prefix: str | None) -> None:
         typer.echo(f"  buhin bundle import … --registry {registry}")
     for chart in sorted((folder / "chart").glob("*.tgz")):
         registry = prefix or say("YOUR_REGISTRY/PREFIX", "レジストリ/接頭辞")
-        typer.echo(f"  helm install buhin {chart} --set image.registry={registry} --values airgapped.yaml")
+        values = folder / "chart" / "values" / "airgapped.yaml"
+        typer.echo(f"  helm install buhin {chart} --values {values} --set image.registry={registry}")
 
 
 def _rows(manifest: BundleManifest) -> dict[tuple[str, str, str], tuple[int, str]]:

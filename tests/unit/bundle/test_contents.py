@@ -37,6 +37,7 @@ def test_everything_is_there_once(workshop: Workshop) -> None:
     found = content(workshop)
     assert [path for path in found if not path.startswith(BLOBS)] == [
         "chart/buhin-0.1.0.tgz",
+        "chart/values/airgapped.yaml",
         "licences/LICENSE",
         "licences/buhin-0.1.0/licenses/LICENSE",
         "licences/shared-2.0/LICENSE.txt",
@@ -85,6 +86,28 @@ def test_only_what_the_services_need(workshop: Workshop) -> None:
     assert len([path for path in found if path.startswith(BLOBS)]) == 4
 
 
+def test_what_runs_pipelines_comes_with_all_services_and_nothing_else_does(workshop: Workshop) -> None:
+    for name in ("worker", "base", "build"):
+        made = Layout(workshop.folder / "images" / f"buhin-{name}")
+        made.write(made.image(layer("app", name.encode())))
+        wheel = bundles.wheel(workshop.folder / "wheels", f"for_{name}", "1.0")
+        (workshop.folder / "requirements" / f"{name}.txt").write_text(bundles.lock(wheel), encoding="utf-8")
+    gpu = Layout(workshop.folder / "images" / "buhin-speech-gpu")
+    gpu.write(gpu.image(BASE))
+
+    def names(**changes: Any) -> tuple[list[str], list[str]]:
+        found = content(workshop, **changes)
+        listed = json.loads(found["images/index.json"])["manifests"]
+        refs = [each["annotations"]["org.opencontainers.image.ref.name"].partition(":")[0] for each in listed]
+        return sorted(refs), [path for path in found if path.startswith("wheels/for_")]
+
+    assert names() == (
+        ["buhin-speech", "buhin-speech-gpu", "buhin-translate", "buhin-worker"],
+        ["wheels/for_worker-1.0-py3-none-any.whl"],
+    )
+    assert names(whole=False, services=("speech",)) == (["buhin-speech", "buhin-speech-gpu"], [])
+
+
 @pytest.mark.parametrize("kind", ["chart", "image", "model", "wheel", "licence", "sbom"])
 def test_a_kind_can_be_left_out(workshop: Workshop, kind: Kind) -> None:
     left = {piece.member.kind for piece in gather(dataclasses.replace(workshop.inputs, without=frozenset({kind})))}
@@ -114,9 +137,9 @@ def _spoil(pattern: str, data: bytes) -> Callable[[Path], None]:
         (_spoil("helm/Chart.yaml", b"name: ../evil\nversion: 1\n"), "must not be paths"),
         (_spoil("helm/values.yaml", bytes(6 << 20)), "values.yaml is no plain file of at most 5 MiB"),
         (_remove("sbom/speech.cdx.json"), "no bill of materials of speech; run: make sbom (or --without sbom)"),
-        (_remove("wheels/heard-1.1-py3-none-any.whl"), "wheels lacks 1 wheels of the locks, heard==1.1 first"),
-        (_remove("wheels/buhin-0.1.0-py3-none-any.whl"), "buhin==0.1.0 first; run: make wheels"),
-        (_spoil("wheels/heard*", b"changed"), "heard-1.1-py3-none-any.whl is in no lock by its digest"),
+        (_remove("wheels/heard-1.1-py3-none-any.whl"), "lacks 1 wheels by the digests of the locks, heard==1.1 first"),
+        (_remove("wheels/buhin-0.1.0-py3-none-any.whl"), "buhin==0.1.0 first; run: make wheels (or --without wheels)"),
+        (_spoil("wheels/heard*", b"changed"), "lacks 1 wheels by the digests of the locks, heard==1.1 first"),
         (_remove("images/buhin-speech"), "no image buhin-speech; run: make images (or --without images)"),
         (_remove(f"images/buhin-speech/blobs/sha256/{sha256(BASE)}"), f"sha256:{sha256(BASE)} is missing or not whole"),
         (_spoil(f"images/buhin-speech/blobs/sha256/{sha256(BASE)}", BASE[:-1]), "is missing or not whole"),

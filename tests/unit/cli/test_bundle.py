@@ -55,7 +55,7 @@ def test_from_keys_to_an_import() -> None:
     keys = json.loads(bundle("keygen", "site", "--json").stdout)
     made = create()
     assert made.exit_code == 0, made.output
-    assert made.stdout.startswith("buhin-0.1.0.bundle.tar: 0.1 MB; 1 chart, ")
+    assert made.stdout.startswith("buhin-0.1.0.bundle.tar: 0.1 MB; 2 chart, ")
     shown = bundle("inspect", "buhin-0.1.0.bundle.tar").stdout
     for told in (
         "buhin-image-inspect:0.1.0",
@@ -72,7 +72,8 @@ def test_from_keys_to_an_import() -> None:
     assert (said["state"], said["services"], said["created"]) == ("unchecked", list(PORTS), "2026-04-01T09:00:00Z")
     placed = bundle("import", "buhin-0.1.0.bundle.tar", "--key", "site.pub", "--to", "in", "--models-dir", "models")
     assert placed.exit_code == 0, placed.output
-    assert "helm install buhin in/chart/buhin-0.1.0.tgz --set image.registry=YOUR_REGISTRY/PREFIX" in placed.stdout
+    values = "--values in/chart/values/airgapped.yaml --set image.registry=YOUR_REGISTRY/PREFIX"
+    assert f"helm install buhin in/chart/buhin-0.1.0.tgz {values}" in placed.stdout
     assert "pip install --no-index --find-links in/wheels 'buhin[bundle]'" in placed.stdout
     assert "tiny: models/tiny-" in placed.stdout
     again = bundle(
