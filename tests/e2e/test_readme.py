@@ -45,7 +45,7 @@ def test_the_python_runs(environment: Mapping[str, str]) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_commands_exist(command: str) -> None:
     words = command.split()[1:]
-    noun = words[:2] if words[0] in ("pipeline", "models") else words[:1]
+    noun = words[:2] if words[0] in ("pipeline", "models", "bundle", "cluster") else words[:1]
     ran = subprocess.run(
         [sys.executable, "-m", "buhin.cli.main", *noun, "--help"],
         cwd=ROOT, capture_output=True, text=True, timeout=60, env=os.environ | {"COLUMNS": "120", "NO_COLOR": "1"},
