@@ -46,6 +46,11 @@ class ClientSettings(Settings):
     """Address of the translate service."""
     image_inspect_address: str = f"localhost:{PORTS['image_inspect']}"
     """Address of the image_inspect service."""
+    release: str = "buhin"
+    """Helm release of the services that addresses such as ``buhin://speech`` mean."""
+    namespace: str = ""
+    """Namespace of the services that ``buhin://speech`` means, where the address names none; unset: the program's own
+    in a cluster, else ``default``."""
     timeout_s: float = Field(default=600, gt=0, le=86_400)
     """Deadline of a call when the caller gives none."""
     priority: Literal["interactive", "batch"] = "interactive"
@@ -68,6 +73,11 @@ class ClientSettings(Settings):
     def address(self, function: str) -> str:
         """The address of a function's service."""
         return str(getattr(self, f"{function}_address"))
+
+    def given_address(self, function: str) -> str:
+        """The address of a function's service where somebody set it; else empty."""
+        name = f"{function}_address"
+        return str(getattr(self, name)) if name in self.model_fields_set else ""
 
 
 class BundleSettings(Settings):
@@ -113,6 +123,9 @@ class ServerSettings(Settings):
     """Of these, streams of one caller; unset: half of them with a policy, else all."""
     stream_idle_s: float = Field(default=60, gt=0, le=3_600)
     """Seconds without a message from the caller, or without the caller taking one, after which a stream is ended."""
+    connection_age_s: float = Field(default=300, gt=0, le=86_400)
+    """Seconds after which a caller's connection is to be made anew, a tenth more or less, so that callers find new
+    replicas. Calls and streams that are open go on to their end on the old one."""
     drain_s: float = Field(default=30, ge=0, le=3_600)
     """Seconds for work in flight to finish after SIGTERM."""
     threads: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=1, le=256)

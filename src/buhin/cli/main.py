@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from buhin.cli import bundle, call, functions, inspect, models, output, pipeline, translate, up
+from buhin.cli import bundle, call, cluster, functions, inspect, models, output, pipeline, translate, up
 
 _EXTRAS = {
     "PIL": "pipelines", "dbos": "pipelines", "jinja2": "pipelines",
+    "kubernetes": "cluster", "prometheus_client": "cluster",
     "budoux": "documents", "lxml": "documents", "markdown_it": "documents",
     "sounddevice": "microphone", "av": "microphone", "opentelemetry": "serving",
     "cryptography": "bundle",
@@ -55,6 +56,7 @@ app.command()(call.call)
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(models.app, name="models")
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(cluster.app, name="cluster")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from buhin.catalogue.v1 import catalogue_pb2
 from buhin.client.connection import Connection
+from buhin.client.resolving import Target
 from buhin.common.v1 import common_pb2
 from buhin.config import ClientSettings
 
@@ -16,10 +17,15 @@ _GET_SERVICE_INFO = catalogue_pb2.DESCRIPTOR.services_by_name["ServiceInfoServic
 
 
 def service_info(
-    function: str, *, address: str | None = None, settings: ClientSettings | None = None, timeout_s: float = 3
+    function: str,
+    *,
+    address: str | None = None,
+    settings: ClientSettings | None = None,
+    target: Target | None = None,
+    timeout_s: float = 3,
 ) -> common_pb2.ServiceInfo:
     """The card of the running service of a function, with its state. Raises UnavailableError where there is none."""
-    with Connection(function, address=address, settings=settings) as connection:
+    with Connection(function, address=address, settings=settings, target=target) as connection:
         answer: catalogue_pb2.GetServiceInfoResponse = connection.unary(
             _GET_SERVICE_INFO, catalogue_pb2.GetServiceInfoRequest(), timeout_s=timeout_s
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 from google.protobuf import message_factory
@@ -17,6 +18,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from buhin import telemetry
+from buhin.client.resolving import SCHEME, Fixed, Place, Target, resolve
 from buhin.config import ClientSettings
 from buhin.status import decode_call
 
@@ -41,19 +43,69 @@ RETRY = {
 """Only UNAVAILABLE is tried again: the service did no work then (https://github.com/grpc/proposal A6)."""
 
 _OPTIONS = [
-    ("grpc.service_config", json.dumps(RETRY)),
     ("grpc.max_send_message_length", MAX_SEND_BYTES),
     ("grpc.max_receive_message_length", -1),
 ]
+_ONE = ("grpc.service_config", json.dumps(RETRY))
+_IN_TURN = ("grpc.service_config", json.dumps(RETRY | {"loadBalancingConfig": [{"round_robin": {}}]}))
+
+
+@dataclass
+class _Dialled:
+    """A channel, the calls that are open on it, and whether it was left for another."""
+
+    target: Target
+    channel: Any
+    calls: int = 0
+    left: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody needs it any more."""
+        return self.left and not self.calls
 
 
 class _Target:
     """What both kinds of connection share: the address, the deadline and the metadata of a call."""
 
-    def __init__(self, function: str, *, address: str | None = None, settings: ClientSettings | None = None) -> None:
+    _new_lock: ClassVar[Any]
+
+    def __init__(
+        self,
+        function: str,
+        *,
+        address: str | None = None,
+        settings: ClientSettings | None = None,
+        target: Target | None = None,
+    ) -> None:
         self._settings = settings or ClientSettings()
-        self.address = address or self._settings.address(function)
+        self.address = target.address if target else address or self._settings.address(function)
         self._timeout_s = self._settings.timeout_s
+        self._place: Place | None = None
+        if not self.address.startswith(SCHEME):
+            self._place = Fixed(target or Target(self.address))
+        self._dialled: _Dialled | None = None
+        self._lock = self._new_lock()
+
+    def _current(self, place: Place, kind: Any) -> tuple[_Dialled, _Dialled | None]:
+        """The channel to where the service is now, of ``grpc`` or ``grpc.aio``, and the one before it."""
+        target = place.target
+        if self._dialled is not None and self._dialled.target == target:
+            return self._dialled, None
+        old, self._dialled = self._dialled, _Dialled(target, self._dial(target, kind))
+        if old is not None:
+            old.left = True
+        return self._dialled, old
+
+    def _dial(self, target: Target, kind: Any) -> Any:
+        options: list[tuple[str, Any]] = [*_OPTIONS, _IN_TURN if target.pods else _ONE]
+        if target.pods:
+            options.append(("grpc.enable_http_proxy", 0))
+        if credentials := self._credentials():
+            if target.certificate_name:
+                options.append(("grpc.ssl_target_name_override", target.certificate_name))
+            return kind.secure_channel(target.address, credentials, options=options)
+        return kind.insecure_channel(target.address, options=options)
 
     @contextmanager
     def _traced(self, method: str, timeout_s: float | None, request_id: str | None) -> Iterator[dict[str, Any]]:
@@ -101,14 +153,31 @@ class _Target:
 class Connection(_Target):
     """A connection to the service of a function. Connects on the first call; safe to share between threads.
 
-    ``address`` overrides the setting ``BUHIN_<FUNCTION>_ADDRESS``.
+    ``address`` overrides the setting ``BUHIN_<FUNCTION>_ADDRESS``; ``buhin://speech`` is looked up (resolving.py), and
+    calls follow the service where it moves. ``target`` is where it is, in place of an address.
     """
 
-    @cached_property
-    def _channel(self) -> grpc.Channel:
-        if credentials := self._credentials():
-            return grpc.secure_channel(self.address, credentials, options=_OPTIONS)
-        return grpc.insecure_channel(self.address, options=_OPTIONS)
+    _new_lock = threading.Lock
+
+    @contextmanager
+    def _channel(self) -> Iterator[grpc.Channel]:
+        """The channel for one call."""
+        with self._lock:
+            if self._place is None:
+                self._place = resolve(self.address, self._settings)
+            mine, old = self._current(self._place, grpc)
+            mine.calls += 1
+            unused = old is not None and old.done
+        if old is not None and unused:
+            old.channel.close()
+        try:
+            yield mine.channel
+        finally:
+            with self._lock:
+                mine.calls -= 1
+                unused = mine.done
+            if unused:
+                mine.channel.close()
 
     def unary(
         self,
@@ -122,9 +191,8 @@ class Connection(_Target):
         UnavailableError where there is no service, DeadlineExceededError after ``timeout_s``.
         """
         path, serialize, parse = _codec(method)
-        call = self._channel.unary_unary(path, serialize, parse)
-        with self._traced(path, timeout_s, request_id) as options, self._typed_errors():
-            return call(request, **options)
+        with self._channel() as channel, self._traced(path, timeout_s, request_id) as options, self._typed_errors():
+            return channel.unary_unary(path, serialize, parse)(request, **options)
 
     def stream(
         self,
@@ -145,8 +213,8 @@ class Connection(_Target):
         if not isinstance(requests, Message):
             sent, failed = _kept(requests)
             timeout_s = timeout_s or MAX_TIMEOUT_S
-        kind = self._channel.unary_stream if isinstance(requests, Message) else self._channel.stream_stream
-        with self._traced(path, timeout_s, request_id) as options:
+        with self._channel() as channel, self._traced(path, timeout_s, request_id) as options:
+            kind = channel.unary_stream if isinstance(requests, Message) else channel.stream_stream
             answers = kind(path, serialize, parse)(sent, **options)
             try:
                 with self._typed_errors(failed):
@@ -156,7 +224,11 @@ class Connection(_Target):
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
-        self._channel.close()
+        with self._lock:
+            if self._place is not None:
+                self._place.close()
+            if self._dialled is not None:
+                self._dialled.channel.close()
 
     def __enter__(self) -> Connection:
         return self
@@ -170,11 +242,28 @@ class Connection(_Target):
 class AsyncConnection(_Target):
     """The async twin of Connection."""
 
-    @cached_property
-    def _channel(self) -> grpc.aio.Channel:
-        if credentials := self._credentials():
-            return grpc.aio.secure_channel(self.address, credentials, options=_OPTIONS)
-        return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+    _new_lock = asyncio.Lock
+
+    @asynccontextmanager
+    async def _channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        """The channel for one call."""
+        place = self._place or await self._found()
+        mine, old = self._current(place, grpc.aio)
+        mine.calls += 1
+        try:
+            if old is not None and old.done:
+                await old.channel.close()
+            yield mine.channel
+        finally:
+            mine.calls -= 1
+            if mine.done:
+                await mine.channel.close()
+
+    async def _found(self) -> Place:
+        async with self._lock:
+            if self._place is None:
+                self._place = await asyncio.to_thread(resolve, self.address, self._settings)
+            return self._place
 
     async def unary(
         self,
@@ -186,9 +275,10 @@ class AsyncConnection(_Target):
     ) -> Any:
         """As Connection.unary. Cancelling the task cancels the call, and the service stops its work."""
         path, serialize, parse = _codec(method)
-        call: Any = self._channel.unary_unary(path, serialize, parse)
-        with self._traced(path, timeout_s, request_id) as options, self._typed_errors():
-            return await call(request, **options)
+        async with self._channel() as channel:
+            call: Any = channel.unary_unary(path, serialize, parse)
+            with self._traced(path, timeout_s, request_id) as options, self._typed_errors():
+                return await call(request, **options)
 
     async def stream(
         self,
@@ -205,20 +295,24 @@ class AsyncConnection(_Target):
         if not isinstance(requests, Message):
             sent, failed = _kept_async(requests)
             timeout_s = timeout_s or MAX_TIMEOUT_S
-        kind: Any = self._channel.unary_stream if isinstance(requests, Message) else self._channel.stream_stream
-        with self._traced(path, timeout_s, request_id) as options:
-            answers: Any = kind(path, serialize, parse)(sent, **options)
-            answers._cython_call = _KeepsStatus(answers._cython_call)
-            try:
-                with self._typed_errors(failed):
-                    async for answer in answers:
-                        yield answer
-            finally:
-                answers.cancel()
+        async with self._channel() as channel:
+            kind: Any = channel.unary_stream if isinstance(requests, Message) else channel.stream_stream
+            with self._traced(path, timeout_s, request_id) as options:
+                answers: Any = kind(path, serialize, parse)(sent, **options)
+                answers._cython_call = _KeepsStatus(answers._cython_call)
+                try:
+                    with self._typed_errors(failed):
+                        async for answer in answers:
+                            yield answer
+                finally:
+                    answers.cancel()
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
-        await self._channel.close()
+        if self._place is not None:
+            self._place.close()
+        if self._dialled is not None:
+            await self._dialled.channel.close()
 
     async def __aenter__(self) -> AsyncConnection:
         return self

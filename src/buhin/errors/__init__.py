@@ -43,6 +43,13 @@ BuhinError
 ├── CancelledError                    CANCELLED            CANCELLED
 ├── NotImplementedMethodError         UNIMPLEMENTED        NOT_IMPLEMENTED
 ├── UnknownModelError                 NOT_FOUND            UNKNOWN_MODEL
+├── ClusterError                      FAILED_PRECONDITION  CLUSTER_FAILED
+│   ├── NoClusterError                  NO_CLUSTER
+│   ├── ClusterUnreachableError         CLUSTER_UNREACHABLE
+│   ├── ClusterForbiddenError           CLUSTER_FORBIDDEN
+│   ├── ServiceNotFoundError            SERVICE_NOT_FOUND
+│   ├── NoReadyPodError                 NO_READY_POD
+│   └── OutsideClusterError             OUTSIDE_CLUSTER
 ├── SpecError                         INVALID_ARGUMENT     INVALID_SPEC
 ├── RunError                          ABORTED              RUN_FAILED
 │   └── RunStoppedError                 RUN_STOPPED
@@ -93,6 +100,15 @@ from buhin.errors.bundles import (
     BundleUnreadableError,
     RegistryError,
 )
+from buhin.errors.cluster import (
+    ClusterError,
+    ClusterForbiddenError,
+    ClusterUnreachableError,
+    NoClusterError,
+    NoReadyPodError,
+    OutsideClusterError,
+    ServiceNotFoundError,
+)
 from buhin.errors.inputs import (
     EmptyInputError,
     InputTooLargeError,
@@ -137,6 +153,9 @@ __all__ = [
     "BundleTargetError",
     "BundleUnreadableError",
     "CancelledError",
+    "ClusterError",
+    "ClusterForbiddenError",
+    "ClusterUnreachableError",
     "DeadlineExceededError",
     "DeadlineTooShortError",
     "DigestMismatchError",
@@ -155,12 +174,15 @@ __all__ = [
     "ModelServerBusyError",
     "ModelServerError",
     "ModelServerRefusedError",
+    "NoClusterError",
+    "NoReadyPodError",
     "NotAllowedError",
     "NotImplementedMethodError",
     "NotReadyError",
     "NotTheSamePlaceError",
     "OfflineError",
     "OutOfRangeError",
+    "OutsideClusterError",
     "PermissionDeniedError",
     "QueueFullError",
     "QuotaExceededError",
@@ -168,6 +190,7 @@ __all__ = [
     "RunError",
     "RunStoppedError",
     "ScopeMissingError",
+    "ServiceNotFoundError",
     "SourceError",
     "SpecError",
     "StreamIdleError",

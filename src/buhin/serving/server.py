@@ -89,6 +89,7 @@ class Server(Generic[E]):
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.max_connection_age_ms", round(self._settings.connection_age_s * 1000)),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ],
         )
