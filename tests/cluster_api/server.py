@@ -61,7 +61,7 @@ class ApiServer:
 
     def put(self, *things: Thing) -> None:
         """Keep objects as they are, status and all, in place of those of the same names; namespaces are made."""
-        for thing in things:
+        for thing in copy.deepcopy(things):
             kind, namespace, name = _of(thing)
             if kind.namespaced:
                 self._ensure(namespace)
@@ -70,12 +70,11 @@ class ApiServer:
             except RefusedError:
                 self.store.create(kind, namespace, thing, keep_status=True)
                 continue
-            fresh = copy.deepcopy(thing)
             for kept in ("resourceVersion", "uid"):
-                fresh["metadata"].pop(kept, None)
-            self.store.change(kind, namespace, name, partial(_instead, fresh), status=False)
-            if kind.status and "status" in fresh:
-                self.store.change(kind, namespace, name, partial(_instead, fresh), status=True)
+                thing["metadata"].pop(kept, None)
+            self.store.change(kind, namespace, name, partial(_instead, thing), status=False)
+            if kind.status and "status" in thing:
+                self.store.change(kind, namespace, name, partial(_instead, thing), status=True)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "default") -> Thing:
         """One object; raises RefusedError."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import urllib3
+import websocket
 from kubernetes import client, config
 from kubernetes.config import incluster_config, kube_config
 from pydantic import ValidationError
@@ -16,7 +17,6 @@ from pydantic import ValidationError
 from buhin.errors import ClusterError, ClusterForbiddenError, ClusterUnreachableError, NoClusterError
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_HANDSHAKE = re.compile(r"Handshake status (\d{3})")
 TIMEOUT_S = 15.0
 """Of one request that is no watch."""
 
@@ -49,11 +49,13 @@ class Cluster:
         self._configuration.retries = False
         self.namespace = namespace or own
         self.address = str(self._configuration.host)
-        self.api = self.new_api()
+        self.api = client.ApiClient(self._configuration)
 
-    def new_api(self) -> client.ApiClient:
-        """A client of the API for one thread that changes it, as port-forwards do."""
-        return client.ApiClient(self._configuration)
+    def credentials(self, path: str) -> tuple[client.Configuration, dict[str, str]]:
+        """How to connect to a path of the API by other means than HTTP, and the headers that say who asks."""
+        headers: dict[str, str] = {}
+        self.api.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+        return self._configuration, headers
 
     @contextmanager
     def asked(self, verb: str, resource: str, namespace: str) -> Iterator[None]:
@@ -61,21 +63,24 @@ class Cluster:
         try:
             yield
         except client.ApiException as error:
-            handshake = _HANDSHAKE.search(str(error.reason))
-            status = int(handshake[1]) if handshake else error.status
-            if status == 403:
-                raise ClusterForbiddenError(verb=verb, resource=resource, namespace=namespace or "*") from error
-            if status == 401:
-                problem = "it does not know the credentials of this context"
-                raise ClusterUnreachableError(address=self.address, problem=problem) from error
-            raise ClusterError(problem=f"{verb} {resource}: {_said(error)}") from error
+            raise self._refusal(error.status, str(error.body or ""), verb, resource, namespace) from error
+        except websocket.WebSocketBadStatusException as error:
+            body = (error.resp_body or b"").decode("utf-8", "replace")
+            raise self._refusal(error.status_code, body, verb, resource, namespace) from error
         except ValidationError as error:
             raise ClusterError(problem=f"{verb} {resource}: an answer that cannot be read: {error}") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, websocket.WebSocketException, OSError) as error:
             raise ClusterUnreachableError(address=self.address, problem=str(error)) from error
 
-
-def _said(error: client.ApiException) -> str:
-    """What the API says of a failure, in one line."""
-    found = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', str(error.body or ""))
-    return found[1].replace('\\"', '"') if found else f"{error.status} {error.reason}".strip()
+    def _refusal(self, code: int, body: str, verb: str, resource: str, namespace: str) -> ClusterError:
+        """The error of an answer of the API: an object of kind Status."""
+        if code == 403:
+            return ClusterForbiddenError(verb=verb, resource=resource, namespace=namespace or "*")
+        if code == 401:
+            problem = "it does not know the credentials of this context"
+            return ClusterUnreachableError(address=self.address, problem=problem)
+        try:
+            said = str(json.loads(body)["message"])
+        except (ValueError, KeyError, TypeError):
+            said = f"HTTP {code}"
+        return ClusterError(problem=f"{verb} {resource}: {said}")

@@ -48,7 +48,8 @@ def requests_of(method: MethodDescriptor, text: str, files: Mapping[str, Path]) 
                 owner = getattr(owner, step)
             setattr(owner, last, path.read_bytes())
     except (json_format.ParseError, ValueError, AttributeError, TypeError) as error:
-        raise InvalidInputError(message=f"no {method.input_type.name}: {error}") from error
+        said = " ".join(str(error).split())
+        raise InvalidInputError(message=f"no {method.input_type.name}: {said}") from error
     if len(found) > 1 and not method.client_streaming:
         raise InvalidInputError(message=f"{method.name} takes one {method.input_type.name}, not {len(found)}")
     return found

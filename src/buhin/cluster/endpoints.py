@@ -84,10 +84,11 @@ class Endpoints:
                 known = self._watch.resource_version or known
                 self._closed.wait(0.05)
             except client.ApiException as error:
-                known = None if error.status == 410 else known
-                pause_s = self._pause(pause_s)
+                if error.status == 410:  # what happened since is forgotten
+                    known = None
+                else:
+                    pause_s = self._pause(pause_s)
             except (ClusterError, urllib3.exceptions.HTTPError, OSError):
-                known = None
                 pause_s = self._pause(pause_s)
 
     def _pause(self, seconds: float) -> float:

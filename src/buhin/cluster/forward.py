@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import socketserver
 import threading
 from types import TracebackType
 from typing import Any
 
-from kubernetes import client
-from kubernetes.stream import portforward
+import websocket
+from kubernetes.stream import ws_client
+from websocket import ABNF
 
 from buhin.cluster.api import Cluster
 
-_CHUNK = 256 * 1024
+_CHUNK = 16 * 1024
+_MOST_WAITING = 1024 * 1024
+"""Bytes that wait for one side; until it takes them, no more are read from the other."""
 
 
 class Forward:
     """Listens on loopback while it is entered, and carries each connection to the pod; use as a context manager.
 
     Raises ClusterForbiddenError, ClusterUnreachableError or ClusterError on entry where the API does not forward.
-    ``problem`` is what a connection ended with that the pod did not take.
+    ``problem`` is why the pod took no connection.
+
+    (The library's PortForward loses the end of what a pod sends before it closes the connection.)
     """
 
     def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
@@ -28,7 +34,7 @@ class Forward:
         self._namespace, self._pod, self._port = namespace, pod, port
         self._first: Any = None
         self._lock = threading.Lock()
-        self._open: list[Any] = []
+        self._open: set[Any] = set()
         self.problem = ""
 
     def __enter__(self) -> Forward:
@@ -47,38 +53,36 @@ class Forward:
         self._thread.join()
         with self._lock:
             for there in self._open:
-                there.close()
+                there.abort()
+        if self._first is not None:
+            self._first.shutdown()
 
     def _connect(self) -> Any:
-        """A new connection to the pod. The library changes the client of the API that it is given meanwhile."""
-        api = client.CoreV1Api(self._cluster.new_api())
+        path = f"/api/v1/namespaces/{self._namespace}/pods/{self._pod}/portforward"
         with self._cluster.asked("get, create", "pods/portforward", self._namespace):
-            there = portforward(
-                api.connect_get_namespaced_pod_portforward, self._pod, self._namespace, ports=str(self._port)
-            )
-        with self._lock:
-            self._open.append(there)
-        return there
+            configuration, headers = self._cluster.credentials(path)
+            url = ws_client.get_websocket_url(configuration.host + path, [("ports", str(self._port))])
+            return ws_client.create_websocket(configuration, url, headers)
 
     def _carry(self, here: socket.socket) -> None:
         """Carry bytes both ways until one side ends."""
         with self._lock:
             there, self._first = self._first, None
         there = there or self._connect()
-        inner = there.socket(self._port)
-        back = threading.Thread(target=_pump, args=(inner, here), daemon=True)
-        back.start()
-        _pump(here, inner)
-        back.join()
-        there.close()
-        self.problem = there.error(self._port) or self.problem
+        with self._lock:
+            self._open.add(there)
+        try:
+            self.problem = _exchange(here, there) or self.problem
+        finally:
+            with self._lock:
+                self._open.discard(there)
+            there.shutdown()
 
 
 class _Server(socketserver.ThreadingTCPServer):
     """Gives each connection to a function, in a thread of its own."""
 
     daemon_threads = True
-    block_on_close = False
 
     def __init__(self, address: tuple[str, int], carry: Any) -> None:
         self._carry = carry
@@ -92,14 +96,43 @@ class _Server(socketserver.ThreadingTCPServer):
         """A connection that cannot be carried is closed; its caller sees that."""
 
 
-def _pump(source: Any, target: Any) -> None:
-    try:
-        while data := source.recv(_CHUNK):
-            target.sendall(data)
-    except OSError:
-        pass
-    for end in (source, target):
+def _exchange(here: socket.socket, there: Any) -> str:
+    """Carry bytes until one side ends; what the pod refused the connection with.
+
+    Each message begins with its channel: 0 data, 1 errors. The first of each channel only repeats the port.
+    """
+    here.setblocking(False)
+    up, down, begun, ended = bytearray(), bytearray(), set(), False
+    while down or not ended:
+        readers = [] if ended else [here] * (len(up) < _MOST_WAITING) + [there.sock] * (len(down) < _MOST_WAITING)
+        writers = [here] * bool(down) + [there.sock] * bool(up and not ended)
+        decrypted = there.sock in readers and getattr(there.sock, "pending", int)() > 0
+        readable, writable, _ = select.select(readers, writers, [], 0 if decrypted else None)
         try:
-            end.shutdown(socket.SHUT_RDWR)
+            if here in writable:
+                del down[: here.send(down)]
+            if there.sock in writable:
+                del up[: there.sock.send(bytes(up[:_CHUNK]))]
+            if here in readable:
+                data = here.recv(_CHUNK)
+                if not data:
+                    return ""
+                up += ABNF.create_frame(b"\0" + data, ABNF.OPCODE_BINARY).format()
         except OSError:
-            continue
+            return ""
+        if there.sock in readable or decrypted:
+            try:
+                opcode, frame = there.recv_data_frame(control_frame=True)
+            except (websocket.WebSocketException, OSError):
+                ended = True
+                continue
+            ended = opcode == ABNF.OPCODE_CLOSE
+            if opcode == ABNF.OPCODE_BINARY:
+                channel, data = frame.data[0], frame.data[1:]
+                if channel not in begun:
+                    begun.add(channel)
+                elif channel == 0:
+                    down += data
+                elif data:
+                    return str(data.decode("utf-8", "replace"))
+    return ""

@@ -68,7 +68,7 @@ def test_a_problem_has_texts_in_both_languages(problem: Problem) -> None:
 def test_the_same_problem_of_several_pods_is_told_once(api: ApiServer, cluster: Cluster) -> None:
     path = next(path for path in CASES if path.stem == "image_name")
     put_case(api, case(path))
-    (pod,) = [each for each in api.all("v1", "Pod")]
+    (pod,) = api.all("v1", "Pod")
     for number in range(2):
         pod["metadata"] = {**pod["metadata"], "name": f"{POD}-{number}", "uid": f"other-{number}"}
         pod["metadata"].pop("resourceVersion", None)
