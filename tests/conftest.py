@@ -13,6 +13,16 @@ from buhin.models.store import ModelStore
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a cluster unless it is asked for by its mark."""
+    if "cluster" in config.option.markexpr:
+        return
+    left = [item for item in items if item.get_closest_marker("cluster")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
     """Let the processes that tests start take Ctrl-C, also where the tests run in the background of a script, whose

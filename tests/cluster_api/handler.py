@@ -60,6 +60,10 @@ class Handler(BaseHTTPRequestHandler):
         self.query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
+        if raw and self._content_type().rpartition("+")[2] not in ("application/json", "application/yaml", "json"):
+            raise RefusedError(
+                415, "UnsupportedMediaType", f"the body was in an unknown format: {self._content_type()}"
+            )
         self.body: Any = yaml.safe_load(raw) if raw else {}
         access = self.api.tokens.get((self.headers.get("Authorization") or "").removeprefix("Bearer "))
         if access is None:

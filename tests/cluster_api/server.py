@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ssl
 import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
@@ -23,12 +24,12 @@ ADMIN = "admin-token"
 
 
 class ApiServer:
-    """An API server as a context manager. What it holds at first: the namespace ``default``.
+    """An API server as a context manager, with TLS where it gets a certificate. It begins with namespace ``default``.
 
     ``tokens`` says who may do what; ``put`` is for what controllers would do, and knows no rules of access.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self.store = Store()
         self.tokens: dict[str, Access] = {ADMIN: Access()}
         self.logs: dict[tuple[str, str, str], list[str]] = {}
@@ -45,6 +46,11 @@ class ApiServer:
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = f"https://localhost:{self._http.server_address[1]}"
 
     def __enter__(self) -> ApiServer:
         self._thread.start()
@@ -113,13 +119,16 @@ class ApiServer:
         """Every call that was made, by whomever."""
         return [call for access in self.tokens.values() for call in access.calls]
 
-    def kubeconfig(self, path: Path, *, token: str = ADMIN, namespace: str = "default") -> Path:
+    def kubeconfig(
+        self, path: Path, *, token: str = ADMIN, namespace: str = "default", authority: Path | None = None
+    ) -> Path:
         """Write a kubeconfig whose context ``test`` is this server."""
+        trusted = {"certificate-authority": str(authority)} if authority else {}
         content: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": self.url}}],
+            "clusters": [{"name": "test", "cluster": {"server": self.url, **trusted}}],
             "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
         }

@@ -6,9 +6,10 @@ import base64
 import hashlib
 import select
 import socket
+import ssl
 from collections.abc import Sequence
 
-from websocket import ABNF, WebSocket
+from websocket import ABNF, WebSocket, WebSocketException
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PROTOCOL = "v4.channel.k8s.io"
@@ -43,7 +44,8 @@ def forward(connection: socket.socket, ports: Sequence[tuple[int, Address | None
                 return
         by_number = {number: each for each, number in inner.items()}
         while True:
-            for ready in select.select([connection, *inner], [], [])[0]:
+            decrypted = isinstance(connection, ssl.SSLSocket) and connection.pending()
+            for ready in [connection] if decrypted else select.select([connection, *inner], [], [])[0]:
                 if ready is not connection:
                     data = ready.recv(65536)
                     if not data:
@@ -55,7 +57,7 @@ def forward(connection: socket.socket, ports: Sequence[tuple[int, Address | None
                     return
                 if opcode == ABNF.OPCODE_BINARY:
                     by_number[frame.data[0]].sendall(frame.data[1:])
-    except (OSError, ValueError):
+    except (OSError, ValueError, WebSocketException):
         return
     finally:
         for each in inner:

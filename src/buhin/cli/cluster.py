@@ -24,7 +24,7 @@ Context = Annotated[str, typer.Option("--context", help="Context of the kubeconf
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Function = Annotated[str, typer.Argument(help="speech, summarize, translate, image_inspect.")]
 Release = Annotated[str, typer.Option("--release", help="Helm release, where a namespace holds several.")]
-_COLOURS = {"SERVING": "green", "DEGRADED": "yellow", "SCALED_TO_ZERO": "dim"}
+_COLOURS = {"SERVING": "green", "DEGRADED": "yellow", "NO_PODS": "dim"}
 
 
 def _cluster(context: str, namespace: str) -> Cluster:
@@ -214,6 +214,9 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 
 def _print_findings(found: dict[str, list[Finding]], checks: int) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
     console = output.console()
     for namespace, findings in found.items():
         if not findings:
@@ -226,9 +229,10 @@ def _print_findings(found: dict[str, list[Finding]], checks: int) -> None:
             count = len(finding.others)
             more = output.say(f" and {count} more", f" ほか {count} 件") if count else ""
             console.print(f"[bold red]{problem.code}[/]  {finding.subject}{more}")
-            console.print(f"  {finding.text(output.say(problem.text, problem.text_ja))}", markup=False)
+            said = finding.text(output.say(problem.text, problem.text_ja))
             remedy = finding.text(output.say(problem.remedy, problem.remedy_ja))
-            console.print(f"  {output.say('remedy', '対処')}: {remedy}", markup=False, style="dim")
+            console.print(Padding(Text(said), (0, 0, 0, 2)))
+            console.print(Padding(Text(f"{output.say('remedy', '対処')}: {remedy}", "dim"), (0, 0, 0, 2)))
 
 
 @app.command()

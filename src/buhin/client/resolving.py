@@ -8,16 +8,14 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from buhin.cluster import names
+from buhin.cluster import here, names
 from buhin.config import ClientSettings
-from buhin.errors import InvalidValueError
+from buhin.errors import ClusterError, InvalidValueError, OutsideClusterError
 
 SCHEME = "buhin://"
 _ADDRESS = re.compile(r"buhin://(?P<function>[a-z][a-z0-9_-]*)(?:\.(?P<namespace>[a-z0-9-]+))?")
-_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True)
@@ -68,23 +66,21 @@ def resolve(address: str, settings: ClientSettings) -> Place:
     given = settings.given_address(function)
     if given and not given.startswith(SCHEME):
         return Fixed(Target(given))
-    namespace = found["namespace"] or settings.namespace or _own_namespace() or "default"
+    namespace = found["namespace"] or settings.namespace or here.namespace() or "default"
     service = names.service(settings.release, function)
     pods = names.host(names.pods_service(service), namespace)
     if _known(pods):
         target = Target(f"dns:///{pods}:{names.GRPC_PORT}", names.host(service, namespace), pods=True)
         return Fixed(target)
-    from buhin.cluster.endpoints import Endpoints
-
-    return Endpoints.inside(address, function, service, namespace)
-
-
-def _own_namespace() -> str:
-    """The namespace of the pod that this runs in; empty where it is none."""
+    if not here.inside():
+        raise OutsideClusterError(address=address, function=function, service=service, namespace=namespace)
     try:
-        return _OWN_NAMESPACE.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
+        from buhin.cluster.api import Cluster
+        from buhin.cluster.endpoints import Endpoints
+    except ModuleNotFoundError as error:
+        problem = f"the DNS does not know {pods}, and asking the API needs: pip install 'buhin[cluster]'"
+        raise ClusterError(problem=problem) from error
+    return Endpoints(Cluster(), service, namespace)
 
 
 def _known(host: str) -> bool:

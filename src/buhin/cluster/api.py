@@ -11,19 +11,14 @@ from pathlib import Path
 import urllib3
 import websocket
 from kubernetes import client, config
-from kubernetes.config import incluster_config, kube_config
+from kubernetes.config import kube_config
 from pydantic import ValidationError
 
+from buhin.cluster import here
 from buhin.errors import ClusterError, ClusterForbiddenError, ClusterUnreachableError, NoClusterError
 
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT_S = 15.0
 """Of one request that is no watch."""
-
-
-def inside() -> bool:
-    """Whether this runs in a pod that may ask its cluster's API."""
-    return incluster_config.SERVICE_HOST_ENV_NAME in os.environ and (_SERVICE_ACCOUNT / "token").exists()
 
 
 class Cluster:
@@ -36,9 +31,9 @@ class Cluster:
         file = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
         own = "default"
         try:
-            if not context and not os.environ.get("KUBECONFIG") and inside():
+            if not context and not os.environ.get("KUBECONFIG") and here.inside():
                 config.load_incluster_config(client_configuration=self._configuration)
-                own = (_SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+                own = here.namespace()
             else:
                 config.load_kube_config(file, context or None, self._configuration, persist_config=False)
                 contexts, current = kube_config.list_kube_config_contexts(file)

@@ -9,9 +9,9 @@ import urllib3
 from kubernetes import client, watch
 
 from buhin.client.resolving import Target
-from buhin.cluster import api, names
+from buhin.cluster import names
 from buhin.cluster.api import TIMEOUT_S, Cluster
-from buhin.errors import ClusterError, NoReadyPodError, OutsideClusterError
+from buhin.errors import ClusterError, NoReadyPodError
 
 _WATCH_S = 300
 _LONGEST_PAUSE_S = 30.0
@@ -34,13 +34,6 @@ class Endpoints:
         version = self._list()
         self._thread = threading.Thread(target=self._follow, args=(version,), name=f"endpoints {service}", daemon=True)
         self._thread.start()
-
-    @classmethod
-    def inside(cls, address: str, function: str, service: str, namespace: str) -> Endpoints:
-        """The endpoints for a caller in the cluster; raises OutsideClusterError for one who is not."""
-        if not api.inside():
-            raise OutsideClusterError(address=address, function=function, service=service, namespace=namespace)
-        return cls(Cluster(), service, namespace)
 
     @property
     def target(self) -> Target:

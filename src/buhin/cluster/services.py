@@ -86,9 +86,9 @@ class Service:
 
     @property
     def health(self) -> str:
-        """``SERVING``: every pod; ``DEGRADED``: some; ``NOT_SERVING``: none; ``SCALED_TO_ZERO``: there is none."""
+        """``SERVING``: every pod; ``DEGRADED``: some; ``NOT_SERVING``: none; ``NO_PODS``: none is there."""
         if not self.pods:
-            return "SCALED_TO_ZERO"
+            return "NO_PODS"
         serving = sum(pod.ready and (pod.metrics is None or pod.metrics.serving) for pod in self.pods)
         return "SERVING" if serving == len(self.pods) else "DEGRADED" if serving else "NOT_SERVING"
 

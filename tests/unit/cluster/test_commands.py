@@ -143,6 +143,20 @@ async def test_call_carries_megabytes_both_ways(api: ApiServer) -> None:
     assert json.loads(result.stdout)["translations"][0]["translated_text"] == text.upper()
 
 
+async def test_call_goes_through_an_api_server_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority()
+    (tmp_path / "ca.crt").write_bytes(authority.pem)
+    text = "y" * 1_000_000
+    with ApiServer(*authority.issue(tmp_path, "localhost")) as api:
+        config = api.kubeconfig(tmp_path / "kubeconfig", namespace=NAMESPACE, authority=tmp_path / "ca.crt")
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        async with running(api):
+            result = await buhin(*TRANSLATE, "-", given=json.dumps({"contents": [text]}))
+            listed = await buhin("list")
+    assert json.loads(result.stdout)["translations"][0]["translated_text"] == text.upper()
+    assert listed.exit_code == 0
+
+
 async def test_bytes_come_from_a_file(api: ApiServer, tmp_path: Path) -> None:
     from buhin.cluster.calling import method_of, requests_of
 
