@@ -14,6 +14,7 @@ from kubernetes.stream import ws_client
 from websocket import ABNF
 
 from buhin.cluster.api import Cluster
+from buhin.errors import BuhinError
 
 _CHUNK = 16 * 1024
 _MOST_WAITING = 1024 * 1024
@@ -68,7 +69,11 @@ class Forward:
         """Carry bytes both ways until one side ends."""
         with self._lock:
             there, self._first = self._first, None
-        there = there or self._connect()
+        try:
+            there = there or self._connect()
+        except BuhinError as error:
+            self.problem = error.message
+            return
         with self._lock:
             self._open.add(there)
         try:
