@@ -13,6 +13,8 @@ from websocket import ABNF, WebSocket, WebSocketException
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PROTOCOL = "v4.channel.k8s.io"
+_FRAME = 1024
+"""Bytes of a frame; several of them may come in one record of TLS."""
 Address = tuple[str, int]
 
 
@@ -26,14 +28,18 @@ def forward(connection: socket.socket, ports: Sequence[tuple[int, Address | None
     channel = WebSocket()
     channel.sock, channel.connected = connection, True
 
+    def framed(number: int, data: bytes) -> bytes:
+        return ABNF(1, 0, 0, 0, ABNF.OPCODE_BINARY, 0, bytes([number]) + data).format()
+
     def send(number: int, data: bytes) -> None:
-        connection.sendall(ABNF(1, 0, 0, 0, ABNF.OPCODE_BINARY, 0, bytes([number]) + data).format())
+        parts = [data[start : start + _FRAME] for start in range(0, len(data), _FRAME)]
+        connection.sendall(b"".join(framed(number, part) for part in parts))
 
     inner: dict[socket.socket, int] = {}
     try:
+        begin = [(number, port) for index, (port, _) in enumerate(ports) for number in (2 * index, 2 * index + 1)]
+        connection.sendall(b"".join(framed(number, port.to_bytes(2, "little")) for number, port in begin))
         for index, (port, address) in enumerate(ports):
-            for number in (2 * index, 2 * index + 1):
-                send(number, port.to_bytes(2, "little"))
             try:
                 if address is None:
                     raise ConnectionRefusedError

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import websocket
+from websocket import ABNF
 
 from buhin import errors
 from buhin.cluster.api import Cluster
-from buhin.cluster.forward import Forward
+from buhin.cluster.forward import Forward, _exchange
 from tests.cluster_api import ApiServer
+from tests.unit.client.test_resolving import until
 from tests.unit.cluster.recorded import NAMESPACE, POD, healthy
 from tests.unit.serving.auth.issuing import Authority
 
@@ -77,6 +80,41 @@ def test_what_a_pod_sends_before_it_closes_arrives_to_the_end(api: ApiServer) ->
         for _ in range(3):
             with connect(forward) as connection:
                 assert all_of(connection) == DATA
+
+
+def test_what_waits_for_a_slow_reader_when_the_cluster_closes_is_not_lost() -> None:
+    (here, reader), (inner, server) = socket.socketpair(), socket.socketpair()
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    there = websocket.WebSocket()
+    there.sock, there.connected = inner, True
+    for channel, data in ((0, b"\0\0"), (1, b"\0\0"), (0, DATA[:60_000])):
+        server.sendall(ABNF.create_frame(bytes([channel]) + data, ABNF.OPCODE_BINARY).format())
+    server.close()
+
+    def carry() -> None:
+        with here:
+            _exchange(here, there)
+
+    thread = threading.Thread(target=carry)
+    thread.start()
+    until(lambda: not there.connected)
+    with reader:
+        assert all_of(reader) == DATA[:60_000]
+    thread.join()
+
+
+def test_a_word_is_answered_before_the_next_is_said(api: ApiServer) -> None:
+    def answer(connection: socket.socket) -> None:
+        while word := connection.recv(4_000):
+            connection.sendall(word.upper())
+
+    with pod(api, answer) as forward, connect(forward) as connection:
+        for word in (b"a" * 3_000, b"b" * 3_000):
+            connection.sendall(word)
+            answered = b""
+            while len(answered) < len(word):
+                answered += connection.recv(100)
+            assert answered == word.upper()
 
 
 def test_both_sides_send_at_the_same_time(api: ApiServer) -> None:
