@@ -180,6 +180,7 @@ class Store:
             self.changes.clear()
 
     def _keep(self, kind: Kind, type_: str, thing: Thing, before: Thing | None) -> None:
+        _canonical(thing)
         self._things[kind, thing["metadata"].get("namespace", ""), thing["metadata"]["name"]] = thing
         self._record(kind, type_, thing, before)
 
@@ -232,6 +233,16 @@ def _immutable(kind: Kind, old: Thing, new: Thing) -> None:
     for name in _IMMUTABLE.get(kind.plural, ()):
         if old["spec"].get(name) != new["spec"].get(name):
             raise refusals.invalid(kind, old["metadata"]["name"], f"spec.{name}: Invalid value: field is immutable")
+
+
+def _canonical(value: Any) -> None:
+    """Quantities are texts, whatever was written."""
+    for name, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else [])
+    ):
+        if name in ("limits", "requests") and isinstance(inner, dict):
+            value[name] = {resource: str(quantity) for resource, quantity in inner.items()}
+        _canonical(inner)
 
 
 def _now() -> str:

@@ -77,5 +77,6 @@ def written(method: MethodDescriptor, text: str) -> Message:
         json_format.Parse(text, message)
     except json_format.ParseError as error:
         accepted = f"{method.input_type.full_name} / JSON"
-        raise UnreadableMediaError(field="REQUEST", problem=str(error), accepted=accepted) from error
+        problem = " ".join(str(error).split())
+        raise UnreadableMediaError(field="REQUEST", problem=problem, accepted=accepted) from error
     return message  # type: ignore[no-any-return]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,8 @@ import typer
 from buhin.cli import output
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from buhin.cluster.api import Cluster
     from buhin.cluster.problems import Finding
     from buhin.cluster.services import Pod, Service
@@ -240,30 +241,33 @@ def call(
     function: Function,
     method: Annotated[str, typer.Argument(help="A method of its service, as TranslateText, or GetServiceInfo.")],
     request: Annotated[
-        str, typer.Argument(help="The request as JSON, - for standard input; of a stream one a line.")
-    ] = "",
+        str,
+        typer.Argument(help="The request in protobuf's JSON; @FILE: from a file; -: standard input."),
+    ] = "{}",
     files: Annotated[
         list[str] | None, typer.Option("--file", metavar="FIELD=FILE", help="Bytes of a field, as audio=a.wav.")
     ] = None,
     namespace: Namespace = "",
     release: Release = "",
-    timeout: Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Deadline of the call.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.001, help="Deadline in seconds.")] = None,
     context: Context = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print each answer in one line.")] = False,
 ) -> None:
-    """Call a method of a service through a port-forward to one of its ready pods, and print the answers as JSON."""
+    """Call a method through a port-forward to a ready pod, and print its answer as JSON, as buhin call does."""
     with output.reported():
+        from buhin.cli.call import named, print_answers, written
+        from buhin.client.catalogue import GET_SERVICE_INFO
         from buhin.client.connection import Connection
-        from buhin.cluster import calling, names
+        from buhin.cluster import names
         from buhin.cluster.forward import Forward
         from buhin.cluster.services import forwarded, one, ready_pod, settings_for
         from buhin.config import ClientSettings
         from buhin.errors import ClusterError, UnavailableError
 
         function = function.replace("-", "_")
-        described = calling.method_of(function, method)
-        text = output.read_text("-") if request == "-" else request
-        requests = calling.requests_of(described, text, dict(_file(each) for each in files or []))
+        chosen = GET_SERVICE_INFO if method == GET_SERVICE_INFO.name else named(f"{function}/{method}")
+        message = written(chosen, request)
+        for each in files or []:
+            _put_file(message, each)
         cluster = _cluster(context, namespace)
         service = one(cluster, cluster.namespace, function, release)
         settings = settings_for(service, ClientSettings())
@@ -272,9 +276,7 @@ def call(
             Connection(function, target=forwarded(service, forward), settings=settings) as connection,
         ):
             try:
-                for answer in calling.answers(connection, described, requests, timeout):
-                    value = output.message_dict(answer)
-                    output.write_text(json.dumps(value, ensure_ascii=False, indent=None if as_json else 2), None)
+                print_answers(connection, chosen, message, timeout)
             except UnavailableError as error:
                 if type(error) is not UnavailableError:
                     raise
@@ -282,8 +284,14 @@ def call(
                 raise ClusterError(problem=f"{service.name} (TLS {service.tls}): {said}") from error
 
 
-def _file(text: str) -> tuple[str, Path]:
-    field, sign, path = text.partition("=")
-    if not sign or not field or not path:
-        raise typer.BadParameter(f"--file {text}: give FIELD=FILE")
-    return field, Path(path)
+def _put_file(message: Message, given: str) -> None:
+    """Set a field of bytes to what is in a file. Raises InvalidValueError where there is no such field."""
+    from google.protobuf.descriptor import FieldDescriptor
+
+    from buhin.errors import InvalidValueError
+
+    field, _, path = given.partition("=")
+    accepted = [each.name for each in message.DESCRIPTOR.fields if each.type == FieldDescriptor.TYPE_BYTES]
+    if field not in accepted or not path:
+        raise InvalidValueError(field="--file", value=given, accepted=", ".join(f"{each}=FILE" for each in accepted))
+    setattr(message, field, Path(path).read_bytes())

@@ -13,7 +13,7 @@ from buhin.client.resolving import Target
 from buhin.common.v1 import common_pb2
 from buhin.config import ClientSettings
 
-_GET_SERVICE_INFO = catalogue_pb2.DESCRIPTOR.services_by_name["ServiceInfoService"].methods_by_name["GetServiceInfo"]
+GET_SERVICE_INFO = catalogue_pb2.DESCRIPTOR.services_by_name["ServiceInfoService"].methods_by_name["GetServiceInfo"]
 
 
 def service_info(
@@ -27,7 +27,7 @@ def service_info(
     """The card of the running service of a function, with its state. Raises UnavailableError where there is none."""
     with Connection(function, address=address, settings=settings, target=target) as connection:
         answer: catalogue_pb2.GetServiceInfoResponse = connection.unary(
-            _GET_SERVICE_INFO, catalogue_pb2.GetServiceInfoRequest(), timeout_s=timeout_s
+            GET_SERVICE_INFO, catalogue_pb2.GetServiceInfoRequest(), timeout_s=timeout_s
         )
     return answer.info
 

@@ -44,29 +44,31 @@ FORBIDDEN = Problem(
     "FORBIDDEN",
     "{resource} in namespace {namespace} may not be read, so not everything was looked at",
     "名前空間 {namespace} の {resource} を読む権限がなく、すべては確認できていません",
-    "ask the cluster's operator for the chart's role for operators (rbac in the values)",
-    "チャートの運用者用ロール (values の rbac) を管理者に依頼してください",
+    "be named in rbac.operators of the chart's values; all namespaces (-A) need a ClusterRole of the same rules",
+    "values の rbac.operators への追加を依頼してください。全名前空間 (-A) には同じ規則の ClusterRole が必要です",
 )
 IMAGE_PULL = Problem(
     "IMAGE_PULL",
     "the image {image} cannot be had: {detail}",
     "イメージ {image} を取得できません: {detail}",
-    "check images.registry, tag and pullSecrets in the values, that the registry has the image and that nodes reach it",
-    "values の images.registry・タグ・pullSecrets と、レジストリにイメージがありノードから届くことを確認してください",
+    "check image.registry, image.tag and image.pullSecrets in the values, and that nodes reach the registry",
+    "values の image.registry・image.tag・image.pullSecrets と、ノードからレジストリに届くことを確認してください",
 )
 CLAIM_PENDING = Problem(
     "CLAIM_PENDING",
     "the volume claim {claim} has no volume: {detail}",
     "ボリューム要求 {claim} にボリュームがありません: {detail}",
-    "name a storage class that the cluster has (kubectl get storageclass) in the values, or make a volume for it",
-    "クラスタにあるストレージクラス (kubectl get storageclass) を values で指定するか、ボリュームを用意してください",
+    "name a storage class that the cluster has (kubectl get storageclass) in models.volume of the values, "
+    "or make a volume",
+    "クラスタにあるストレージクラス (kubectl get storageclass) を values の models.volume に書くか、"
+    "ボリュームを用意してください",
 )
 CLAIM_MISSING = Problem(
     "CLAIM_MISSING",
     "the volume claim {claim} does not exist",
     "ボリューム要求 {claim} がありません",
-    "create it, or let the chart do so: the values of the models' store name it",
-    "作成するか、values のモデル保管庫の設定でチャートに作らせてください",
+    "create it, or let the chart do so: models.volume in the values",
+    "作成するか、values の models.volume でチャートに作らせてください",
 )
 UNSCHEDULABLE = Problem(
     "UNSCHEDULABLE",
@@ -79,8 +81,8 @@ GPU_MISSING = Problem(
     "GPU_MISSING",
     "no node has {resource} to give: {detail}",
     "{resource} の空いたノードがありません: {detail}",
-    "free or add a GPU and its device plugin, or run the service without: take the GPU class out of its values",
-    "GPU とデバイスプラグインを用意するか、values から GPU クラスを外してください",
+    "free or add a GPU and its device plugin, or take class: gpu out of the service's values",
+    "GPU とデバイスプラグインを用意するか、サービスの values から class: gpu を外してください",
 )
 OUT_OF_MEMORY = Problem(
     "OUT_OF_MEMORY",
@@ -100,8 +102,8 @@ POLICY_MISSING = Problem(
     "POLICY_MISSING",
     "the policy, which says who may call, is missing: {detail}",
     "呼び出し元を定める方針ファイルがありません: {detail}",
-    "give the policy in the values, or create the ConfigMap that they name (docs/security.md)",
-    "values に方針を書くか、そこで指定した ConfigMap を作成してください (docs/security.md)",
+    "write auth.policy in the values, or create the ConfigMap of auth.existingConfigMap (docs/security.md)",
+    "values の auth.policy を書くか、auth.existingConfigMap の ConfigMap を作成してください (docs/security.md)",
 )
 REFERENCE_MISSING = Problem(
     "REFERENCE_MISSING",
@@ -114,8 +116,10 @@ MODEL_MISSING = Problem(
     "MODEL_MISSING",
     "a model is not in the store: {detail}",
     "モデルが保管庫にありません: {detail}",
-    "fill the volume (buhin models pull --from FOLDER, or buhin bundle import), or let the init container fetch it",
-    "ボリュームにモデルを入れる (buhin models pull --from フォルダ、または buhin bundle import) か、取得を許可します",
+    "fill the volume (buhin models pull --from FOLDER, or buhin bundle import), "
+    "or set models.source: pull in the values",
+    "ボリュームにモデルを入れる (buhin models pull --from フォルダ、または buhin bundle import) か、"
+    "values を models.source: pull にします",
 )
 MODEL_WRONG = Problem(
     "MODEL_WRONG",
@@ -135,9 +139,9 @@ PROBE_FAILING = Problem(
     "PROBE_FAILING",
     "the {probe} probe fails: {detail}",
     "{probe} プローブが失敗しています: {detail}",
-    "wait while it loads; if that takes longer than probes.startup allows, raise it, or see the log: "
+    "wait while it loads; if that takes longer than startupSeconds of the service, raise it, or see the log: "
     "kubectl logs -n {namespace} {pod}",
-    "読み込み中なら待ってください。probes.startup より長くかかるなら延ばすか、ログを確認してください: "
+    "読み込み中なら待ってください。startupSeconds より長くかかるなら延ばすか、ログを確認してください: "
     "kubectl logs -n {namespace} {pod}",
 )
 NOT_CREATED = Problem(
@@ -158,15 +162,15 @@ NETWORK_POLICY = Problem(
     "NETWORK_POLICY",
     "network policies let no caller from {client} reach port {port} of {component}: {detail}",
     "ネットワークポリシーにより、{client} から {component} のポート {port} に届きません: {detail}",
-    "name the namespace of the callers in networkPolicy of the values",
-    "values の networkPolicy に呼び出し元の名前空間を加えてください",
+    "name the callers in networkPolicy.clients of the values, or label their namespace as it says",
+    "values の networkPolicy.clients に呼び出し元を加えるか、名前空間にそのラベルを付けてください",
 )
 NO_METRICS = Problem(
     "NO_METRICS",
     "{autoscaler} does not scale: {detail}",
     "{autoscaler} が機能していません: {detail}",
-    "install metrics-server (CPU) or the Prometheus adapter (queue depth), or switch autoscaling off",
-    "metrics-server (CPU) か Prometheus adapter (待ち行列) を導入するか、自動スケールを切ってください",
+    "install metrics-server (CPU) or the Prometheus adapter (queue depth), or switch autoscaling.enabled off",
+    "metrics-server (CPU) か Prometheus adapter (待ち行列) を導入するか、autoscaling.enabled を切ってください",
 )
 NOT_READY = Problem(
     "NOT_READY",

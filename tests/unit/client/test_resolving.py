@@ -13,7 +13,6 @@ from typing import Any
 
 import grpc
 import pytest
-import yaml
 
 from buhin import errors
 from buhin.client import AsyncTranslateClient, TranslateClient, resolving
@@ -27,7 +26,8 @@ from buhin.translate.v1 import translate_pb2
 from tests.cluster_api import Access, ApiServer, Rule
 from tests.cluster_api.server import ADMIN
 from tests.cluster_api.store import Thing
-from tests.unit.cluster.recorded import FOLDER, NAMESPACE, healthy
+from tests.unit.cluster.recorded import NAMESPACE, healthy
+from tests.unit.helm.rendering import example, the
 
 METHODS = translate_pb2.DESCRIPTOR.services_by_name["TranslateService"].methods_by_name
 SLICE = "buhin-translate-pods-7kw2m"
@@ -209,8 +209,7 @@ def somewhere(place: resolving.Place) -> bool:
 
 
 def test_the_role_of_readers_grants_what_this_needs_and_no_more(api: ApiServer) -> None:
-    documents = yaml.safe_load_all((FOLDER / "rbac.yaml").read_text(encoding="utf-8"))
-    rules = next(each["rules"] for each in documents if each["metadata"]["name"] == "buhin-reader")
+    rules = the(example("production"), "Role", "buhin-reader")["rules"]
     reader = api.tokens[ADMIN] = Access("system:serviceaccount:ai:reader", Rule.of(rules, NAMESPACE))
     place = Endpoints(Cluster(), "buhin-translate", NAMESPACE)
     move(api, "10.0.0.9")

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from typer.testing import CliRunner, Result
 
 from buhin.cli.main import app
+from buhin.cluster import names
 from tests.cluster_api import Access, ApiServer, Rule
 from tests.cluster_api.server import ADMIN
-from tests.unit.cluster.recorded import CASES, FOLDER, NAMESPACE, POD, case, healthy, put_case
+from tests.fleet import Fleet
+from tests.unit.cluster.recorded import CASES, NAMESPACE, POD, case, healthy, put_case
 from tests.unit.cluster.running import running
+from tests.unit.helm.rendering import example, the
 from tests.unit.serving.auth.issuing import Authority
 from tests.unit.serving.fakes import MODEL
 
 pytestmark = pytest.mark.usefixtures("silent_services", "in_english")
 TRANSLATE = ["call", "translate", "TranslateText"]
-STREAM = '{"text": "ab"}\n{"text": "c"}'
 
 
 @pytest.fixture
@@ -105,11 +106,12 @@ async def test_show_tells_pods_and_the_card(api: ApiServer) -> None:
         (["show", "speech"], "SERVICE_NOT_FOUND: there is no service for speech in namespace ai; there is: buhin-tr"),
         (["show", "translate", "--release", "other"], "SERVICE_NOT_FOUND"),
         ([*TRANSLATE, "-n", "none"], "SERVICE_NOT_FOUND"),
-        (["call", "translate", "Fly"], "INVALID_VALUE: METHOD is Fly; accepted: TranslateText"),
-        (["call", "cook", "Fly"], "INVALID_VALUE: FUNCTION is cook"),
-        ([*TRANSLATE, '{"colour": 1}'], "INVALID_INPUT: no TranslateTextRequest: "),
-        ([*TRANSLATE, "{"], "INVALID_INPUT: no TranslateTextRequest: "),
-        ([*TRANSLATE, "[{}, {}]"], "INVALID_INPUT: TranslateText takes one"),
+        (["call", "translate", "Fly"], "INVALID_VALUE: METHOD is translate/Fly; accepted: speech/Recognize"),
+        (["call", "cook", "Fly"], "INVALID_VALUE: METHOD is cook/Fly"),
+        ([*TRANSLATE, '{"colour": 1}'], "UNREADABLE_MEDIA: REQUEST cannot be read"),
+        ([*TRANSLATE, "{"], "UNREADABLE_MEDIA: REQUEST cannot be read"),
+        ([*TRANSLATE, "--file", "contents=x"], "INVALID_VALUE: --file is contents=x"),
+        (["call", "speech", "Recognize", "--file", "x=y"], "INVALID_VALUE: --file is x=y; accepted: audio=FILE"),
         (["list", "--context", "nowhere"], "NO_CLUSTER"),
     ],
 )
@@ -124,16 +126,9 @@ async def test_a_mistake_is_said_in_one_line(api: ApiServer, arguments: list[str
 async def test_call_reaches_the_pod_through_the_cluster(api: ApiServer) -> None:
     async with running(api):
         result = await buhin(*TRANSLATE, '{"contents": ["a", "b"]}')
-        given = await buhin(*TRANSLATE, "-", "--json", given='{"contents": ["c"]}')
+        given = await buhin(*TRANSLATE, "-", given='{"contents": ["c"]}')
     assert [each["translated_text"] for each in json.loads(result.stdout)["translations"]] == ["A", "B"]
-    (line,) = given.stdout.splitlines()
-    assert json.loads(line)["translations"][0]["translated_text"] == "C"
-
-
-async def test_call_of_a_stream_prints_each_answer(api: ApiServer) -> None:
-    async with running(api):
-        result = await buhin("call", "translate", "StreamTranslateText", STREAM, "--json")
-    assert [json.loads(line)["translated_text"] for line in result.stdout.splitlines()] == ["AB", "C"]
+    assert json.loads(given.stdout)["translations"][0]["translated_text"] == "C"
 
 
 async def test_call_carries_megabytes_both_ways(api: ApiServer) -> None:
@@ -158,12 +153,18 @@ async def test_call_goes_through_an_api_server_with_tls(tmp_path: Path, monkeypa
 
 
 async def test_bytes_come_from_a_file(api: ApiServer, tmp_path: Path) -> None:
-    from buhin.cluster.calling import method_of, requests_of
-
     (tmp_path / "a.wav").write_bytes(b"RIFF")
-    method = method_of("speech", "Recognize")
-    (request,) = requests_of(method, '{"config": {"languageCode": "ja"}}', {"audio": tmp_path / "a.wav"})
-    assert (request.audio, request.config.language_code) == (b"RIFF", "ja")  # type: ignore[attr-defined]
+    given = f"audio={tmp_path / 'a.wav'}"
+    with Fleet(tmp_path, functions=("speech",)) as fleet:
+        for thing in healthy():  # the recorded service, as one of speech
+            put = json.loads(json.dumps(thing).replace("translate", "speech"))
+            api.put(put)
+        host, _, port = fleet.addresses["speech"].rpartition(":")
+        api.ports[NAMESPACE, POD.replace("translate", "speech"), names.GRPC_PORT] = (host, int(port))
+        result = await buhin("call", "speech", "Recognize", '{"config": {"languageCode": "ja"}}', "--file", given)
+        information = await buhin("call", "speech", "GetServiceInfo")
+    assert json.loads(result.stdout)["language_code"] == "ja"
+    assert json.loads(information.stdout)["info"]["function"] == "speech"
 
 
 async def test_an_error_of_the_service_stays_what_it_is(api: ApiServer) -> None:
@@ -254,8 +255,7 @@ async def test_doctor_in_json_has_both_languages(api: ApiServer) -> None:
 
 def rules(name: str) -> list[dict[str, Any]]:
     """The rules of a Role that the chart grants."""
-    documents = yaml.safe_load_all((FOLDER / "rbac.yaml").read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = next(each["rules"] for each in documents if each["metadata"]["name"] == name)
+    found: list[dict[str, Any]] = the(example("production"), "Role", name)["rules"]
     return found
 
 
