@@ -23,7 +23,7 @@ from buhin.errors import (
     RunError,
     RunStoppedError,
 )
-from buhin.pipelines import runner
+from buhin.pipelines import execution, runner
 from buhin.pipelines.checker import load
 from buhin.pipelines.runner import Progress, Report
 from buhin.pipelines.runs import runs
@@ -159,7 +159,7 @@ def test_a_fault_of_the_runner_itself_is_not_kept(
     fleet: Fleet, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(runner, "fill", lambda *arguments: 1 / 0)
+        patched.setattr(execution, "fill", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             start(fleet, MINUTES, recording)
     assert start(fleet, MINUTES, recording).run.id.endswith("-1")
