@@ -211,12 +211,16 @@ class Engine:
 
 @dataclass
 class Fleet:
-    """The services. ``calls`` holds the function of every call made; ``hook`` runs before each answer."""
+    """The services. ``calls`` holds the function of every call made, ``requests`` what was asked; ``hook`` runs before
+    each answer. ``concurrency``: calls that a service answers at the same time.
+    """
 
     state_dir: Path
     functions: tuple[str, ...] = tuple(METHODS)
     hook: Callable[[str, int], None] = lambda function, number: None
     calls: list[str] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    concurrency: int = 1
     addresses: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Fleet:
@@ -269,6 +273,7 @@ class Fleet:
         text = Localized(en="known answers", ja="決まった答え")
 
         def told(request: Any) -> None:
+            self.requests.append(request)
             self.calls.append(function)
             self.hook(function, self.calls.count(function))
 
@@ -318,7 +323,7 @@ class Fleet:
                 known_limits=[text],
                 review_codes={},
             ),
-            settings=ServerSettings(**ANY_PORT | {"port": port, "drain_s": 0}),
+            settings=ServerSettings(**ANY_PORT | {"port": port, "drain_s": 0, "concurrency": self.concurrency}),
             models={"tiny": "testing"},
             load=lambda: Engine(answer[function], told),
             servicer=servicer,

@@ -69,6 +69,9 @@ class ClientSettings(Settings):
     """The key of the caller's certificate, PEM."""
     state_dir: Path = Field(default=Path(".buhin"))
     """Where pipelines keep their state: an SQLite database and the results of finished steps."""
+    database_url: SecretStr | None = None
+    """PostgreSQL that workers on a cluster share, ``postgresql+psycopg://user:password@host/database``; unset: SQLite
+    in ``state_dir``, for one worker. It is never logged."""
 
     def address(self, function: str) -> str:
         """The address of a function's service."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from buhin.cli import output
+from buhin.cli import output, pipeline_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,10 @@ app = typer.Typer(no_args_is_help=True, help="Pipelines: run, check, list.")
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a ready-made pipeline.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+app.command()(pipeline_work.work)
+app.command(hidden=True)(pipeline_work.forget)
 
 
 @app.command()
@@ -148,12 +152,12 @@ def _parameters(settings: list[str]) -> dict[str, str]:
 
 def _batches(spec: Spec, inputs: list[Path], out: Path) -> Iterator[tuple[list[Path], Path]]:
     """The files of each run and the folder of its results."""
-    if spec.input.kind == "files" or len(inputs) == 1:
+    from buhin.pipelines.inputs import folders
+
+    if spec.input.kind == "files":
         yield inputs, out
     else:
-        stems = [path.stem for path in inputs]
-        for path in inputs:
-            yield [path], out / (path.stem if stems.count(path.stem) == 1 else path.name)
+        yield from (([path], folder) for path, folder in zip(inputs, folders(inputs, out), strict=True))
 
 
 def _run(spec: Spec, files: list[Path], out: Path, parameters: dict[str, str], *, fresh: bool) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,6 +66,11 @@ class InputFile:
 
 
 def collect(paths: Iterable[Path], rule: InputRule) -> list[InputFile]:
+    """The files that ``find`` finds, read."""
+    return [InputFile.at(path) for path in find(paths, rule)]
+
+
+def find(paths: Iterable[Path], rule: InputRule) -> list[Path]:
     """The files at the paths, and those with an accepted suffix in the folders, by name.
 
     Raises InvalidValueError for a path that is not there, a file with another suffix and two files of one name, and
@@ -91,7 +96,17 @@ def collect(paths: Iterable[Path], rule: InputRule) -> list[InputFile]:
         raise EmptyInputError(field="INPUT")
     if len(found) > MAX_FILES:
         raise OutOfRangeError(field="INPUT", value=f"{len(found)} files", minimum=1, maximum=MAX_FILES)
-    return [InputFile.at(path) for path in found.values()]
+    return list(found.values())
+
+
+def folders(paths: Sequence[Path], out: Path) -> list[Path]:
+    """Where the outputs of each file go, in a pipeline that runs once for each: below ``out``, but those of one alone
+    into it.
+    """
+    if len(paths) == 1:
+        return [out]
+    stems = [path.stem for path in paths]
+    return [out / (path.stem if stems.count(path.stem) == 1 else path.name) for path in paths]
 
 
 def parameters(known: Mapping[str, Parameter], given: Mapping[str, str]) -> dict[str, Value | None]:

@@ -66,6 +66,11 @@ class Run:
         return self.record.run
 
     @property
+    def files(self) -> list[InputFile]:
+        """Its input, as it was when the run began."""
+        return [InputFile(Path(file["path"]), file["name"], file["sha256"]) for file in self.record.inputs]
+
+    @property
     def database_url(self) -> str:
         """Where DBOS keeps what it knows."""
         return f"sqlite:///{self.folder.resolve() / 'steps.sqlite'}"
@@ -112,25 +117,26 @@ def find_or_create(
     state_dir: Path, spec: Spec, files: list[InputFile], parameters: Mapping[str, Value | None], *, fresh: bool
 ) -> Run:
     """The unfinished run of the same spec, input and parameters, else a new one; always a new one when ``fresh``."""
-    identity = [FORMAT, spec.text, [[file.name, file.digest] for file in files], dict(parameters)]
-    digest = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    same = [run for run in runs(state_dir) if run.id.rpartition("-")[0] == f"{spec.name}-{digest}"]
+    name = _name(spec, files, parameters)
+    same = [run for run in runs(state_dir) if run.id.rpartition("-")[0] == name]
     latest = max(same, key=lambda run: int(run.id.rpartition("-")[2]), default=None)
     if latest is not None and not latest.record.finished and not fresh:
         return latest
     number = int(latest.id.rpartition("-")[2]) + 1 if latest is not None else 1
-    record = RunRecord(
-        run=f"{spec.name}-{digest}-{number}",
-        pipeline=spec.name,
-        spec=str(spec.path),
-        inputs=[{"name": file.name, "sha256": file.digest} for file in files],
-        parameters=dict(parameters),
-        began=_now(),
-    )
-    run = Run(state_dir / "runs" / record.run, record)
-    run.folder.parent.mkdir(parents=True, exist_ok=True)
-    run.folder.mkdir(mode=0o700, exist_ok=True)  # it holds what was said and seen
-    run.save()
+    return _create(state_dir, f"{name}-{number}", spec, files, parameters)
+
+
+def open_or_create(state_dir: Path, spec: Spec, files: list[InputFile], parameters: Mapping[str, Value | None]) -> Run:
+    """The only run of the same spec, input and parameters in a folder of its submission, as the first one there is."""
+    name = f"{_name(spec, files, parameters)}-1"
+    return _read(state_dir / "runs" / name / "run.json") or _create(state_dir, name, spec, files, parameters)
+
+
+def open_run(state_dir: Path, name: str) -> Run:
+    """A run that there is. Raises RunError where there is none."""
+    run = _read(state_dir / "runs" / name / "run.json")
+    if run is None:
+        raise RunError(run=name, problem=f"its record in {state_dir} is missing or damaged")
     return run
 
 
@@ -154,6 +160,31 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _name(spec: Spec, files: list[InputFile], parameters: Mapping[str, Value | None]) -> str:
+    """The pipeline's name and the digest of all that the results depend on."""
+    identity = [FORMAT, spec.text, [[file.name, file.digest] for file in files], dict(parameters)]
+    digest = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{spec.name}-{digest}"
+
+
+def _create(
+    state_dir: Path, name: str, spec: Spec, files: list[InputFile], parameters: Mapping[str, Value | None]
+) -> Run:
+    record = RunRecord(
+        run=name,
+        pipeline=spec.name,
+        spec=str(spec.path),
+        inputs=[{"name": file.name, "path": str(file.path), "sha256": file.digest} for file in files],
+        parameters=dict(parameters),
+        began=_now(),
+    )
+    run = Run(state_dir / "runs" / name, record)
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    run.folder.mkdir(mode=0o700, exist_ok=True)  # it holds what was said and seen
+    run.save()
+    return run
 
 
 def _read(path: Path) -> Run | None:

@@ -1,0 +1,53 @@
+"""What workers are given of a run that was submitted: a folder with the pipeline and this."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+PIPELINE_FILE = "pipeline.yaml"
+SUBMISSION_FILE = "submission.json"
+MAX_NAME = 50
+"""Most characters of a run's name, so that names made of it are names to Kubernetes and PostgreSQL too."""
+
+
+def _inside(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path.strip():
+        raise ValueError(f"{path} must lie in the claim: relative, without ..")
+    return path
+
+
+InsideClaim = Annotated[str, AfterValidator(_inside)]
+
+
+class Submission(BaseModel):
+    """A run that was submitted. Paths are relative to the volume that all workers mount."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME)
+    """Name of the run, of its Job and, after ``buhin_``, of its schema in the database."""
+    inputs: list[InsideClaim] = Field(min_length=1)
+    """Files, or folders of files."""
+    out: InsideClaim
+    """Folder of the outputs."""
+    parameters: dict[str, str] = Field(default_factory=dict)
+    """Parameters of the pipeline, as they were given."""
+    concurrency: int = Field(default=2, ge=1, le=64)
+    """Calls that a worker makes at the same time."""
+
+    @property
+    def schema_name(self) -> str:
+        """Schema of the run in PostgreSQL, where DBOS keeps what it knows of it and of nothing else."""
+        return f"buhin_{self.run.replace('-', '_')}"
+
+    def state(self, state_dir: Path) -> Path:
+        """Folder of the run's results."""
+        return state_dir / "submitted" / self.run
+
+    @property
+    def identity(self) -> str:
+        """What must be the same to go on with a run."""
+        return self.model_dump_json(exclude={"concurrency"})

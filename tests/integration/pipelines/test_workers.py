@@ -1,0 +1,322 @@
+"""Workers that share a run through PostgreSQL, as processes of their own, against services on real gRPC."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import structlog
+
+from buhin.errors import InvalidInputError, ModelMissingError
+from buhin.pipelines import runner
+from buhin.pipelines.checker import load
+from tests.conftest import ROOT
+from tests.fleet import Fleet, photograph
+from tests.postgres import postgres
+from tests.workers import Process, submitted, written
+
+MINUTES = ROOT / "pipelines" / "meeting_minutes.yaml"
+SURVEY = ROOT / "pipelines" / "crack_survey.yaml"
+Start = Callable[..., Process]
+
+ONE_CALL = """\
+name: one_call
+title: {en: One call, ja: 一回の呼び出し}
+input: {kind: files, suffixes: [.jpg]}
+steps:
+  - id: words
+    call: buhin.translate.v1.TranslateService/TranslateText
+    with: {contents: [橋], target_language_code: en}
+outputs:
+  - {file: words.json, writer: json, with: {answer: "${words}"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """A server for all tests of this file: each run has a schema of its own."""
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """The four services, without their log."""
+
+    def drop(logger: Any, name: str, event: Any) -> Any:
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[drop])
+    with Fleet(tmp_path / "state", concurrency=16) as running:
+        yield running
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def claim(tmp_path: Path) -> Path:
+    """The volume that all workers mount, with eight photographs, one of them broken, and three recordings."""
+    root = tmp_path / "claim"
+    (root / "photos").mkdir(parents=True)
+    (root / "talks").mkdir()
+    for number in range(7):
+        photograph(root / "photos" / f"{number:02}.jpg", size=(64 + number, 48))
+    (root / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 is no photograph")
+    for name in ("a", "b", "c"):
+        (root / "talks" / f"{name}.wav").write_bytes(f"RIFF of {name}".encode())
+    return root
+
+
+@pytest.fixture
+def start(fleet: Fleet, claim: Path, database: str) -> Iterator[Start]:
+    """Starts a worker on what was submitted. None of them outlives the test."""
+    started: list[Process] = []
+
+    def begin(folder: Path, number: int = 0, database_url: str = database) -> Process:
+        started.append(Process(folder, fleet, claim, database_url, number))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+
+
+class Hold:
+    """Holds the calls from a given one on, until it is opened; says when one has arrived."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._lock = threading.Lock()
+        self._calls = 0
+        self.arrived = threading.Event()
+        self.opened = threading.Event()
+
+    def __call__(self, function: str, number: int) -> None:
+        """Wait in the worker thread of the service."""
+        with self._lock:
+            self._calls += 1
+            held = self._calls >= self._number
+        if held and not self.opened.is_set():
+            self.arrived.set()
+            self.opened.wait(60)
+
+
+def local(fleet: Fleet, spec: Path, sources: list[Path], out: Path, **parameters: str) -> dict[str, bytes]:
+    """What a run on one machine writes."""
+    runner.run(load(spec), sources, out=out, settings=fleet.settings, parameters=parameters)
+    return written(out)
+
+
+def test_workers_share_a_run_and_its_outputs_are_those_of_a_run_on_one_machine(
+    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    expected = local(fleet, SURVEY, [claim / "photos"], tmp_path / "local", gsd_mm="0.5")
+    fleet.calls.clear()
+    together = threading.Barrier(6)
+    fleet.hook = lambda function, number: together.wait(60) and None if number <= 6 else None
+    folder = submitted(tmp_path / "given", SURVEY, "photos", run="shared", parameters={"gsd_mm": "0.5"})
+    workers = [start(folder, number) for number in range(3)]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    assert fleet.calls == ["image_inspect"] * 8, "six of them at the same time: two of each worker"
+    assert written(claim / "out") == expected
+    for worker in workers:
+        finished = worker.told("finished")
+        assert finished["steps"] == {"inspect": {"done": 7, "failed": 1}}
+        [failure] = finished["failures"]
+        assert (failure["item"], failure["reason"]) == ("broken.jpg", "UNREADABLE_MEDIA")
+    told = [each for worker in workers for each in worker.events if each["event"] == "progress"]
+    assert told[-1].items() >= {"step": "inspect", "done": 7, "failed": 1, "total": 8}.items()
+
+
+def test_a_worker_makes_no_more_calls_at_once_than_it_may(
+    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    pairs = threading.Barrier(2)
+    lock = threading.Lock()
+    now, most = [0], [0]
+
+    def hook(function: str, number: int) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        pairs.wait(60)
+        with lock:
+            now[0] -= 1
+
+    fleet.hook = hook
+    worker = start(submitted(tmp_path / "given", SURVEY, "photos", run="bounded", concurrency=2))
+    assert worker.wait() == 0
+    assert most == [2]
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "gone for good"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+def test_what_a_dead_worker_had_is_done_by_others_and_nothing_else_again(
+    number: signal.Signals, replaced: bool, fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    expected = local(fleet, SURVEY, [claim / "photos"], tmp_path / "local")
+    fleet.requests.clear()
+    hold = fleet.hook = Hold(4)
+    run = f"dead-{number.name.lower()}-{replaced}".lower()
+    folder = submitted(tmp_path / "given", SURVEY, "photos", run=run)
+    leader = start(folder, 0)
+    assert hold.arrived.wait(60)
+    other = start(folder, 1)
+    other.told("began")
+    assert leader.end(number) == (-9 if number == signal.SIGKILL else 1)
+    in_flight = {request.image for request in fleet.requests[3:]}
+    successor = start(folder, 0) if replaced else None
+    hold.opened.set()
+    assert other.wait() == 0
+    if successor is not None:
+        assert successor.wait() == 0
+    else:
+        assert other.told("recovered")["of"] == "worker-0"
+    made = Counter(request.image for request in fleet.requests)
+    assert len(made) == 8
+    assert {image for image, count in made.items() if count > 1} <= in_flight
+    assert written(claim / "out") == expected
+
+
+def test_a_successor_waits_until_the_former_worker_is_gone(
+    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    hold = fleet.hook = Hold(1)
+    folder = submitted(tmp_path / "given", SURVEY, "photos", run="frozen")
+    former = start(folder)
+    assert hold.arrived.wait(60)
+    former.send(signal.SIGSTOP)
+    successor = start(folder)
+    assert "still there" in successor.told("waiting")["problem"]
+    hold.opened.set()
+    assert former.end(signal.SIGKILL) == -9
+    assert successor.wait() == 0
+
+
+def test_a_worker_that_is_cut_off_from_the_database_ends(
+    fleet: Fleet, claim: Path, tmp_path: Path, database: str, start: Start
+) -> None:
+    hold = fleet.hook = Hold(1)
+    folder = submitted(tmp_path / "given", SURVEY, "photos", run="cut")
+    worker = start(folder)
+    assert hold.arrived.wait(60)
+    with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'buhin-worker'"
+        assert connection.execute(sa.text(cut)).all()
+    assert worker.wait() == 1
+    assert "terminating connection" in worker.told("stopped")["message"]
+    hold.opened.set()
+    assert start(folder).wait() == 0
+
+
+def test_each_recording_is_a_run_of_its_own_and_one_that_fails_stops_no_other(
+    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    expected = {
+        name: local(fleet, MINUTES, [claim / "talks" / f"{name}.wav"], tmp_path / "local" / name) for name in "ac"
+    }
+    fleet.requests.clear()
+
+    def hook(function: str, number: int) -> None:
+        if function == "speech" and fleet.requests[-1].audio.endswith(b"of b"):
+            raise InvalidInputError
+
+    fleet.hook = hook
+    fleet.calls.clear()
+    folder = submitted(tmp_path / "given", MINUTES, "talks/a.wav", "talks", run="talks", concurrency=1)
+    workers = [start(folder, number) for number in range(2)]
+    assert [worker.wait() for worker in workers] == [0, 0]
+    assert Counter(fleet.calls) == {"speech": 3, "summarize": 2, "translate": 4}
+    finished = workers[0].told("finished")
+    assert finished["steps"] == {"files": {"done": 2, "failed": 1}}
+    [failure] = finished["failures"]
+    assert (failure["item"], failure["step"], failure["reason"]) == ("b.wav", "transcribe", "INVALID_INPUT")
+    assert {path.name for path in (claim / "out").iterdir()} == {"a", "c"}
+    for name in "ac":
+        assert written(claim / "out" / name) == expected[name]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [(ModelMissingError(model="tiny"), 1, "RUN_STOPPED"), (InvalidInputError(), 3, "RUN_STOPPED")],
+    ids=["a service is down", "a step is refused"],
+)
+def test_a_run_that_cannot_go_on_says_whether_another_try_may_help(
+    error: Exception, code: int, reason: str, fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    def hook(function: str, number: int) -> None:
+        raise error
+
+    fleet.hook = hook
+    spec = tmp_path / "one.yaml"
+    spec.write_text(ONE_CALL, encoding="utf-8")
+    folder = submitted(tmp_path / "given", spec, "photos", run=f"stopped-{code}")
+    worker = start(folder)
+    assert worker.wait() == code
+    assert worker.told("stopped")["reason"] == reason
+    fleet.hook = lambda function, number: None
+    if code == 1:
+        assert start(folder).wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"inputs": ["none"]}, "a file or a folder that exists"),
+        ({"parameters": {"gsd_mm": "wide"}}, "a number"),
+        ({"run": "taken"}, "its name is that of a run of another pipeline"),
+    ],
+    ids=["input", "parameter", "name"],
+)
+def test_what_no_other_try_would_change_is_told_and_nothing_called(
+    given: dict[str, Any], message: str, fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    if given.get("run"):
+        start(submitted(tmp_path / "other", SURVEY, "photos", run="taken", parameters={"gsd_mm": "1"})).wait()
+    fleet.calls.clear()
+    options = {"run": "wrong", "inputs": ["photos"]} | given
+    worker = start(submitted(tmp_path / "given", SURVEY, *options.pop("inputs"), **options))
+    assert worker.wait() == 3
+    assert message in worker.told("stopped")["message"]
+    assert not fleet.calls
+
+
+def test_a_run_in_which_everything_failed_has_failed(fleet: Fleet, claim: Path, tmp_path: Path, start: Start) -> None:
+    worker = start(submitted(tmp_path / "given", SURVEY, "photos/broken.jpg", run="broken"))
+    assert worker.wait() == 3
+    assert worker.told("finished")["steps"] == {"inspect": {"done": 0, "failed": 1}}
+
+
+def test_a_run_is_forgotten_with_its_schema_and_its_results_but_not_its_outputs(
+    fleet: Fleet, claim: Path, tmp_path: Path, database: str, start: Start
+) -> None:
+    def schemas() -> set[str]:
+        with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
+            return set(connection.execute(sa.text("SELECT nspname::text FROM pg_namespace")).scalars())
+
+    folder = submitted(tmp_path / "given", SURVEY, "photos", run="forgotten")
+    assert start(folder).wait() == 0
+    assert "buhin_forgotten" in schemas()
+    for _ in range(2):
+        assert Process(folder, fleet, claim, database, command="forget").wait() == 0
+    assert "buhin_forgotten" not in schemas()
+    assert not (claim / ".buhin" / "submitted" / "forgotten").exists()
+    assert (claim / "out" / "report.html").exists()
+
+
+def test_without_postgresql_one_worker_does_it_with_sqlite(
+    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    folder = submitted(tmp_path / "given", SURVEY, "photos", run="alone")
+    hold = fleet.hook = Hold(3)
+    worker = start(folder, database_url="")
+    assert hold.arrived.wait(60)
+    assert worker.end(signal.SIGKILL) == -9
+    hold.opened.set()
+    assert start(folder, database_url="").wait() == 0
+    assert (claim / "out" / "report.html").exists()
