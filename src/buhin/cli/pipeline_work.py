@@ -41,7 +41,7 @@ def work(
 
 
 def forget(folder: Folder) -> None:
-    """Remove the records of a submitted run, not its outputs: its schema of the database and its folder of the state."""
+    """Remove the records of a submitted run, not its outputs: its schema of the database and its folder of results."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from buhin.config import ClientSettings
