@@ -36,7 +36,7 @@ def postgres() -> Iterator[str]:
         data, programs = folder / "data", package / "pginstall" / "bin"
         made: list[str | Path] = [programs / "initdb", "-D", data, "-U", "buhin", "-A", "trust", "-E", "UTF8"]
         subprocess.run([*made, "--no-locale", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)
-        run = [programs / "postgres", "-D", data, "-k", folder, "-h", "", "-c", "fsync=off"]
+        run: list[str | Path] = [programs / "postgres", "-D", data, "-k", folder, "-h", "", "-c", "fsync=off"]
         server = subprocess.Popen(run, stderr=subprocess.PIPE, text=True, cwd=folder, **user)
         assert server.stderr is not None
         try:

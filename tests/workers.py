@@ -25,9 +25,9 @@ class Process:
     def __init__(
         self, folder: Path, fleet: Fleet, claim: Path, database: str, number: int = 0, command: str = "work"
     ) -> None:
-        options = ["--root", str(claim)] if command == "work" else []
+        given = [str(folder), "--root", str(claim)] if command == "work" else [folder.name]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "buhin.cli.main", "pipeline", command, str(folder), *options],
+            [sys.executable, "-m", "buhin.cli.main", "pipeline", command, *given],
             env=os.environ
             | fleet.environment
             | {"BUHIN_STATE_DIR": str(claim / ".buhin"), "BUHIN_DATABASE_URL": database}
@@ -86,6 +86,26 @@ class Process:
         assert not errors, errors
         self.kill()
         return code
+
+
+class Hold:
+    """Holds the calls from a given one on, until it is opened; says when one has arrived."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._lock = threading.Lock()
+        self._calls = 0
+        self.arrived = threading.Event()
+        self.opened = threading.Event()
+
+    def __call__(self, function: str, number: int) -> None:
+        """Wait in the worker thread of the service."""
+        with self._lock:
+            self._calls += 1
+            held = self._calls >= self._number
+        if held and not self.opened.is_set():
+            self.arrived.set()
+            self.opened.wait(60)
 
 
 def submitted(folder: Path, spec: Path, *inputs: str, **given: Any) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from buhin.cli import output, pipeline_work
+from buhin.cli import output, pipeline_cluster, pipeline_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="Pipelines: run, check, list.")
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a ready-made pipeline.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-app.command()(pipeline_work.work)
-app.command(hidden=True)(pipeline_work.forget)
 
 
 @app.command()
@@ -105,6 +101,12 @@ def list_(as_json: AsJson = False) -> None:
             state += output.say(f", {failed} failed", f"（{failed} 件失敗）")
         table.add_row(past.id, past.record.began, state)
     output.console().print(table)
+
+
+for command in (pipeline_cluster.submit, pipeline_cluster.status, pipeline_cluster.logs, pipeline_cluster.delete):
+    app.command()(command)
+app.command(hidden=True)(pipeline_work.work)
+app.command(hidden=True)(pipeline_work.forget)
 
 
 def _ready_made() -> list[Path]:

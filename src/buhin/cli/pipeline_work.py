@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from buhin.cli import output
-
-if TYPE_CHECKING:
-    from buhin.pipelines.spec import Spec
-    from buhin.pipelines.submission import Submission
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with pipeline.yaml and submission.json.")]
 
@@ -28,56 +26,52 @@ def work(
     ] = 0,
 ) -> None:
     """Take part in a submitted run until it is finished. Exit status 0: it is; 1: try again; 3: that would not help."""
-    from buhin.pipelines.workers import Place, Worker
+    from pydantic import ValidationError
 
-    spec, submission, tell = _given(folder, number)
     from buhin.config import ClientSettings
+    from buhin.pipelines.workers import FAILED, Place, Worker, read
 
     with output.reported():
-        worker = Worker(spec, submission, Place(number, root, ClientSettings()), tell)
+        settings = ClientSettings()
+    try:
+        spec, submission = read(folder)
+    except (OSError, ValidationError, ExceptionGroup) as error:
+        problems = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+        _tell("", number, "stopped", message="; ".join(str(each) for each in problems))
+        raise typer.Exit(FAILED) from None
+    worker = Worker(spec, submission, Place(number, root, settings), functools.partial(_tell, submission.run, number))
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: worker.stop())
     _end(worker.run())
 
 
-def forget(folder: Folder) -> None:
+def forget(run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")]) -> None:
     """Remove the records of a submitted run, not its outputs: its schema of the database and its folder of results."""
+    from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
     from buhin.config import ClientSettings
-    from buhin.pipelines.workers import AGAIN
+    from buhin.pipelines.submission import RUN_NAME
     from buhin.pipelines.workers import forget as remove
 
-    _, submission, tell = _given(folder, 0)
-    with output.reported():
-        settings = ClientSettings()
+    tell = functools.partial(_tell, run, 0)
     try:
-        remove(submission, settings)
-    except (OSError, SQLAlchemyError) as error:
-        tell("stopped", problem=str(getattr(error, "orig", error)))
-        _end(AGAIN)
+        RUN_NAME.validate_python(run)
+        with output.reported():
+            settings = ClientSettings()
+        remove(run, settings)
+    except (OSError, SQLAlchemyError, ValidationError) as error:
+        tell("stopped", message=str(getattr(error, "orig", error)))
+        raise typer.Exit(1) from None
     tell("forgotten")
 
 
-def _given(folder: Path, number: int) -> tuple[Spec, Submission, Any]:
-    from pydantic import ValidationError
-
-    from buhin.pipelines.workers import FAILED, read
-
-    try:
-        spec, submission = read(folder)
-    except (OSError, ValidationError, ExceptionGroup) as error:
-        problems = error.exceptions if isinstance(error, ExceptionGroup) else [error]
-        print(json.dumps({"event": "stopped", "problems": [str(each) for each in problems]}), flush=True)  # noqa: T201
-        _end(FAILED)
-
-    def tell(event: str, **fields: Any) -> None:
-        """One line, whole also where threads tell at the same time."""
-        line = {"event": event, "run": submission.run, "worker": number, **fields}
-        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-
-    return spec, submission, tell
+def _tell(run: str, number: int, event: str, **fields: Any) -> None:
+    """One line, whole also where threads tell at the same time."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = {"event": event, "run": run, "worker": number, "time": now, **fields}
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
 
 
 def _end(code: int) -> NoReturn:

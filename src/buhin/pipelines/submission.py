@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 PIPELINE_FILE = "pipeline.yaml"
 SUBMISSION_FILE = "submission.json"
@@ -20,6 +20,8 @@ def _inside(path: str) -> str:
 
 
 InsideClaim = Annotated[str, AfterValidator(_inside)]
+RunName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME)]
+RUN_NAME: TypeAdapter[str] = TypeAdapter(RunName)
 
 
 class Submission(BaseModel):
@@ -27,7 +29,7 @@ class Submission(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    run: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME)
+    run: RunName
     """Name of the run, of its Job and, after ``buhin_``, of its schema in the database."""
     inputs: list[InsideClaim] = Field(min_length=1)
     """Files, or folders of files."""
@@ -39,15 +41,16 @@ class Submission(BaseModel):
     """Calls that a worker makes at the same time."""
 
     @property
-    def schema_name(self) -> str:
-        """Schema of the run in PostgreSQL, where DBOS keeps what it knows of it and of nothing else."""
-        return f"buhin_{self.run.replace('-', '_')}"
-
-    def state(self, state_dir: Path) -> Path:
-        """Folder of the run's results."""
-        return state_dir / "submitted" / self.run
-
-    @property
     def identity(self) -> str:
         """What must be the same to go on with a run."""
         return self.model_dump_json(exclude={"concurrency"})
+
+
+def schema_of(run: str) -> str:
+    """Schema of a run in PostgreSQL, where DBOS keeps what it knows of it and of nothing else."""
+    return f"buhin_{run.replace('-', '_')}"
+
+
+def state_of(run: str, state_dir: Path) -> Path:
+    """Folder of a run's results."""
+    return state_dir / "submitted" / run

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import sqlalchemy as sa
 from dbos import DBOS, Queue, SetWorkflowID, WorkflowHandle
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,7 +32,7 @@ from buhin.pipelines.presence import FileLock, Presence, SessionLocks
 from buhin.pipelines.runner import Pause, Steps, configured
 from buhin.pipelines.runs import FORMAT, Stored, open_or_create, open_run, write_whole
 from buhin.pipelines.spec import Spec
-from buhin.pipelines.submission import PIPELINE_FILE, SUBMISSION_FILE, Submission
+from buhin.pipelines.submission import PIPELINE_FILE, SUBMISSION_FILE, Submission, schema_of, state_of
 
 DONE, AGAIN, FAILED = 0, 1, 3
 """Exit codes of a worker: the run is finished; it may be tried again; that would not help."""
@@ -70,7 +72,7 @@ class Worker:
         self._submission = submission
         self._place = place
         self._name = f"worker-{place.number}"
-        self._state = submission.state(place.settings.state_dir)
+        self._state = state_of(submission.run, place.settings.state_dir)
         self._tell = tell
         self._values: dict[str, inputs.Value | None] = {}
         self._caller = Caller(spec, place.settings, retry_delays_s)
@@ -108,9 +110,10 @@ class Worker:
             config = configured(f"sqlite:///{self._state.resolve() / 'steps.sqlite'}", self._name)
         else:
             address = url.get_secret_value()
-            presence = stack.enter_context(SessionLocks(address, self._submission.schema_name))
+            schema = schema_of(self._submission.run)
+            presence = stack.enter_context(SessionLocks(address, schema))
             config = configured(address, self._name)
-            config["dbos_system_schema"] = self._submission.schema_name
+            config["dbos_system_schema"] = schema
             config["sys_db_pool_size"] = self._submission.concurrency + 6
         waited = False
         while not presence.take(self._name):
@@ -321,21 +324,17 @@ def read(folder: Path) -> tuple[Spec, Submission]:
     return load(folder / PIPELINE_FILE), Submission.model_validate_json((folder / SUBMISSION_FILE).read_bytes())
 
 
-def forget(submission: Submission, settings: ClientSettings) -> None:
+def forget(run: str, settings: ClientSettings) -> None:
     """Remove what is kept of a run that nobody works on: its schema of the database and its folder, not its outputs.
 
     Raises SQLAlchemyError and OSError.
     """
-    import shutil
-
-    import sqlalchemy as sa
-
     if settings.database_url is not None:
         url = sa.make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 10})
         with engine.begin() as connection:
             connection.execute(sa.text("SET LOCAL lock_timeout = '30s'"))
-            connection.execute(sa.schema.DropSchema(submission.schema_name, cascade=True, if_exists=True))
-    folder = submission.state(settings.state_dir)
+            connection.execute(sa.schema.DropSchema(schema_of(run), cascade=True, if_exists=True))
+    folder = state_of(run, settings.state_dir)
     if folder.exists():
         shutil.rmtree(folder)

@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import structlog
 
 from buhin.errors import InvalidInputError, ModelMissingError
 from buhin.pipelines import runner
 from buhin.pipelines.checker import load
 from tests.conftest import ROOT
-from tests.fleet import Fleet, photograph
-from tests.postgres import postgres
-from tests.workers import Process, submitted, written
+from tests.fleet import Fleet
+from tests.workers import Hold, Process, submitted, written
 
 MINUTES = ROOT / "pipelines" / "meeting_minutes.yaml"
 SURVEY = ROOT / "pipelines" / "crack_survey.yaml"
@@ -38,40 +36,6 @@ outputs:
 """
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    """A server for all tests of this file: each run has a schema of its own."""
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    """The four services, without their log."""
-
-    def drop(logger: Any, name: str, event: Any) -> Any:
-        raise structlog.DropEvent
-
-    structlog.configure(processors=[drop])
-    with Fleet(tmp_path / "state", concurrency=16) as running:
-        yield running
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def claim(tmp_path: Path) -> Path:
-    """The volume that all workers mount, with eight photographs, one of them broken, and three recordings."""
-    root = tmp_path / "claim"
-    (root / "photos").mkdir(parents=True)
-    (root / "talks").mkdir()
-    for number in range(7):
-        photograph(root / "photos" / f"{number:02}.jpg", size=(64 + number, 48))
-    (root / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 is no photograph")
-    for name in ("a", "b", "c"):
-        (root / "talks" / f"{name}.wav").write_bytes(f"RIFF of {name}".encode())
-    return root
-
-
 @pytest.fixture
 def start(fleet: Fleet, claim: Path, database: str) -> Iterator[Start]:
     """Starts a worker on what was submitted. None of them outlives the test."""
@@ -86,26 +50,6 @@ def start(fleet: Fleet, claim: Path, database: str) -> Iterator[Start]:
         process.kill()
 
 
-class Hold:
-    """Holds the calls from a given one on, until it is opened; says when one has arrived."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._lock = threading.Lock()
-        self._calls = 0
-        self.arrived = threading.Event()
-        self.opened = threading.Event()
-
-    def __call__(self, function: str, number: int) -> None:
-        """Wait in the worker thread of the service."""
-        with self._lock:
-            self._calls += 1
-            held = self._calls >= self._number
-        if held and not self.opened.is_set():
-            self.arrived.set()
-            self.opened.wait(60)
-
-
 def local(fleet: Fleet, spec: Path, sources: list[Path], out: Path, **parameters: str) -> dict[str, bytes]:
     """What a run on one machine writes."""
     runner.run(load(spec), sources, out=out, settings=fleet.settings, parameters=parameters)
@@ -118,7 +62,12 @@ def test_workers_share_a_run_and_its_outputs_are_those_of_a_run_on_one_machine(
     expected = local(fleet, SURVEY, [claim / "photos"], tmp_path / "local", gsd_mm="0.5")
     fleet.calls.clear()
     together = threading.Barrier(6)
-    fleet.hook = lambda function, number: together.wait(60) and None if number <= 6 else None
+
+    def hook(function: str, number: int) -> None:
+        if number <= 6:
+            together.wait(60)
+
+    fleet.hook = hook
     folder = submitted(tmp_path / "given", SURVEY, "photos", run="shared", parameters={"gsd_mm": "0.5"})
     workers = [start(folder, number) for number in range(3)]
     assert [worker.wait() for worker in workers] == [0, 0, 0]
@@ -303,7 +252,7 @@ def test_a_run_is_forgotten_with_its_schema_and_its_results_but_not_its_outputs(
     assert start(folder).wait() == 0
     assert "buhin_forgotten" in schemas()
     for _ in range(2):
-        assert Process(folder, fleet, claim, database, command="forget").wait() == 0
+        assert Process(Path("forgotten"), fleet, claim, database, command="forget").wait() == 0
     assert "buhin_forgotten" not in schemas()
     assert not (claim / ".buhin" / "submitted" / "forgotten").exists()
     assert (claim / "out" / "report.html").exists()
