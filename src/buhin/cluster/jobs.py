@@ -98,7 +98,7 @@ class Jobs:
         config_map(submission, spec, defaults, "")
         try:
             with self._asked("create", "jobs"):
-                made = self._batch.create_namespaced_job(self._namespace, body, _request_timeout=TIMEOUT_S)
+                made = self._batch.create_namespaced_job(self._namespace, body, **_as_json())
         except ClusterError as error:
             if _status(error) == 409:
                 problem = (
@@ -110,7 +110,7 @@ class Jobs:
         given = client.V1ConfigMap.from_dict(config_map(submission, spec, defaults, made.metadata.uid))
         try:
             with self._asked("create", "configmaps"):
-                self._core.create_namespaced_config_map(self._namespace, given, _request_timeout=TIMEOUT_S)
+                self._core.create_namespaced_config_map(self._namespace, given, **_as_json())
         except ClusterError:
             with suppress(ClusterError):
                 self._delete(run, "Background")
@@ -187,7 +187,7 @@ class Jobs:
         name = body["metadata"]["name"]
         self._delete(name, "Background")
         with self._asked("create", "jobs"):
-            self._batch.create_namespaced_job(self._namespace, client.V1Job.from_dict(body), _request_timeout=TIMEOUT_S)
+            self._batch.create_namespaced_job(self._namespace, client.V1Job.from_dict(body), **_as_json())
         while True:
             found = self._find(name)
             state = "failed" if found is None else _state(found, [])
@@ -287,6 +287,11 @@ class Jobs:
 
     def _asked(self, verb: str, resource: str) -> Any:
         return self._cluster.asked(verb, resource, self._namespace)
+
+
+def _as_json() -> dict[str, Any]:
+    """Options of a call that sends an object: the library says nothing of its kind by itself."""
+    return {"_headers": {"Content-Type": "application/json"}, "_request_timeout": TIMEOUT_S}
 
 
 def _status(error: ClusterError) -> int:
