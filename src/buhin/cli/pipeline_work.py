@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -40,8 +41,8 @@ def work(
         _tell("", number, "stopped", message="; ".join(str(each) for each in problems))
         raise typer.Exit(FAILED) from None
     worker = Worker(spec, submission, Place(number, root, settings), functools.partial(_tell, submission.run, number))
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: worker.stop())
+    for each in (signal.SIGTERM, signal.SIGINT):  # in a thread: the handler may interrupt whoever holds the same lock
+        signal.signal(each, lambda *_: threading.Thread(target=worker.stop, daemon=True).start())
     _end(worker.run())
 
 

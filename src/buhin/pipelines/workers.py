@@ -82,7 +82,7 @@ class Worker:
         self._told_at = 0.0
 
     def stop(self, error: BaseException | None = None) -> None:
-        """End the work as soon as it can; what is in flight is done again later. Safe to call from a signal handler."""
+        """End the work as soon as it can; what is in flight is done again later. Safe to call from any thread."""
         self._problem = self._problem or error or CancelledError()
         self._stopped.set()
 
