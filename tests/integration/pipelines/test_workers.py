@@ -82,25 +82,22 @@ def test_workers_share_a_run_and_its_outputs_are_those_of_a_run_on_one_machine(
     assert told[-1].items() >= {"step": "inspect", "done": 7, "failed": 1, "total": 8}.items()
 
 
-def test_a_worker_makes_no_more_calls_at_once_than_it_may(
-    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+def test_a_worker_takes_no_more_items_at_once_than_it_may(
+    fleet: Fleet, claim: Path, tmp_path: Path, database: str, start: Start
 ) -> None:
-    pairs = threading.Barrier(2)
-    lock = threading.Lock()
-    now, most = [0], [0]
+    taken: list[int] = []
+    together = threading.Barrier(2)
+    count = "SELECT count(*) FROM buhin_bounded.workflow_status WHERE queue_name = 'parts' AND status = 'PENDING'"
 
     def hook(function: str, number: int) -> None:
-        with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
-        pairs.wait(60)
-        with lock:
-            now[0] -= 1
+        together.wait(60)
+        with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
+            taken.append(connection.execute(sa.text(count)).scalar_one())
 
     fleet.hook = hook
-    worker = start(submitted(tmp_path / "given", SURVEY, "photos", run="bounded", concurrency=2))
-    assert worker.wait() == 0
-    assert most == [2]
+    assert start(submitted(tmp_path / "given", SURVEY, "photos", run="bounded", concurrency=2)).wait() == 0
+    assert len(taken) == 8
+    assert max(taken) == 2
 
 
 @pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "gone for good"])
