@@ -24,8 +24,11 @@ IMAGES = {
     "summarize": ("text", "openai"),
     "translate": ("text", "openai"),
     "image_inspect": ("image",),
+    "worker": ("pipelines", "documents"),
 }
 """The extras of each image."""
+BUILD = "build"
+"""The lock of what builds the images: the project's build system, and pip, which installs."""
 
 
 def wanted(extras: tuple[str, ...]) -> list[str]:
@@ -44,6 +47,12 @@ def wanted(extras: tuple[str, ...]) -> list[str]:
             else:
                 found.append(requirement)
     return sorted(found)
+
+
+def requirements() -> dict[str, list[str]]:
+    """What each lock is for."""
+    system = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    return {image: wanted(extras) for image, extras in IMAGES.items()} | {BUILD: ["pip>=25", *system]}
 
 
 def digest(requirements: list[str]) -> str:
@@ -66,12 +75,12 @@ def locked(requirements: list[str]) -> str:
 
 
 def problems() -> list[str]:
-    """Images whose lock was written for other requirements."""
+    """Locks that were written for other requirements."""
     found = []
-    for image, extras in IMAGES.items():
-        path = FOLDER / f"{image}.txt"
-        if not path.exists() or digest(wanted(extras)) not in path.read_text(encoding="utf-8"):
-            found.append(f"requirements/{image}.txt is not of today's pyproject.toml; run: python -m scripts.lock")
+    for name, asked in requirements().items():
+        path = FOLDER / f"{name}.txt"
+        if not path.exists() or digest(asked) not in path.read_text(encoding="utf-8"):
+            found.append(f"requirements/{name}.txt is not of today's pyproject.toml; run: python -m scripts.lock")
     return found
 
 
@@ -83,12 +92,12 @@ def main() -> None:
         sys.exit("the images run Python 3.11 on Linux x86-64, and pip chooses other files elsewhere: lock there")
     FOLDER.mkdir(exist_ok=True)
     written: dict[str, str] = {}
-    for image, extras in track(IMAGES.items(), description="locking"):
-        asked = wanted(extras)
+    for name, asked in track(requirements().items(), description="locking"):
         key = digest(asked)
         written[key] = written.get(key) or locked(asked)
-        head = f"# What the image of {image} installs. Written by python -m scripts.lock for {key}\n"
-        (FOLDER / f"{image}.txt").write_text(head + written[key], encoding="utf-8")
+        what = "builds the images" if name == BUILD else f"the image of {name} installs"
+        head = f"# What {what}. Written by python -m scripts.lock for {key}\n"
+        (FOLDER / f"{name}.txt").write_text(head + written[key], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ _MODELS = {
     "summarize": ("text generation", "sentence embeddings"),
     "translate": ("text generation", "sentence embeddings"),
     "image_inspect": ("crack segmentation",),
+    "worker": (),
 }
 """The tasks of the manifest's models that an image needs."""
 
@@ -105,9 +106,11 @@ def main() -> None:
     """Write the bills."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=TARGET, help="folder of the bills (default: out/sbom)")
-    out: Path = options.parse_args().out
+    options.add_argument("--image", choices=IMAGES, action="append", help="this image only")
+    asked = options.parse_args()
+    out: Path = asked.out
     out.mkdir(parents=True, exist_ok=True)
-    for image in IMAGES:
+    for image in asked.image or IMAGES:
         path, made = out / f"{image}.cdx.json", bill(image)
         path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{os.path.relpath(path)}: {len(made['components'])} components")
