@@ -18,13 +18,15 @@ RUN --mount=type=bind,target=/src set -eu; umask 022; \
         --no-index --find-links /src/out/wheels --require-hashes --no-deps --requirement "/src/requirements/$2.txt"; }; \
     install tools build; \
     install buhin "${LOCK}"; \
+    lacking=$(find /opt/buhin/lib -name '*.so' -not -path '*.libs/*' -exec ldd {} + | grep 'not found' | sort -u || true); \
+    if [ -n "$lacking" ]; then echo "the base lacks libraries that what is locked links:\n$lacking" >&2; exit 1; fi; \
     python3.11 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/buhin/lib
 # The project, laid out in /image as it stands in the image, with the list of all that is in it.
 RUN --mount=type=bind,target=/src set -eu; umask 022; packages=/opt/buhin/lib/python3.11/site-packages; \
     pip() { /opt/tools/bin/python -m pip "$@" --isolated --no-cache-dir --no-index --no-deps --disable-pip-version-check; }; \
     pip wheel --no-build-isolation --wheel-dir /tmp/wheel /src; \
     pip --python /opt/buhin/bin/python install --root-user-action=ignore --no-warn-script-location --no-compile \
-        --root /image /tmp/wheel/*.whl; \
+        --root /image --find-links /tmp/wheel buhin; \
     mkdir -p /image/app/services /image/usr/share/doc/buhin; \
     cp -r /src/models /src/pipelines /image/app; \
     cp /src/LICENSE /image/usr/share/doc/buhin; \

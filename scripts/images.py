@@ -7,6 +7,7 @@ by the locks. Each image becomes an OCI layout, out/images/<name>. Needs root.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -29,13 +30,15 @@ from scripts.lock import BUILD, FOLDER, IMAGES, ROOT
 OUT = ROOT / "out" / "images"
 WHEELS = ROOT / "out" / "wheels"
 STORAGE = ROOT / "out" / "buildah"
-BUDGET_MB = {"speech": 600, "summarize": 600, "translate": 600, "image_inspect": 600, "worker": 600}
+BUDGET_MB = {"speech": 720, "summarize": 550, "translate": 550, "image_inspect": 650, "worker": 150}
 """Most that an image may add to its base, unpacked, in MB."""
 EPOCH = 1_577_836_800
 """The time of every file and layer: the same content has the same digest."""
 BASE = "buhin-base"
 SUITE = "bookworm"
 """The Debian that has Python 3.11."""
+PACKAGES = "python3.11,ca-certificates,libstdc++6,libgomp1"
+"""What a base has beside Debian's essential packages: grpcio and llama.cpp link the two libraries."""
 INPUTS = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "models", "pipelines", "requirements", "scripts", "services", "src")  # fmt: skip
 """What an image is made of, beside wheels and base."""
 
@@ -87,13 +90,11 @@ def layout(service: str) -> Layout:
     return Layout(OUT / name_of(service))
 
 
-def unpacked(layers: Sequence[Path]) -> int:
-    """Bytes of the files in layers."""
-    total = 0
-    for layer in layers:
-        with tarfile.open(layer) as archive:
-            total += sum(member.size for member in archive)
-    return total
+@functools.cache
+def unpacked(layer: Path) -> int:
+    """Bytes of the files in a layer."""
+    with tarfile.open(layer) as archive:
+        return sum(member.size for member in archive)
 
 
 def need(*programs: str) -> None:
@@ -143,7 +144,7 @@ def base(sources: Path | None = None) -> str:
     sources = sources or _debian()
     OUT.mkdir(parents=True, exist_ok=True)
     archive = OUT / f"{BASE}.tar"
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=essential", "--include=python3.11,ca-certificates"]
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=essential", f"--include={PACKAGES}"]
     command += [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("man", "locale", "info")]
     command += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright"]
     # where this machine fetches its packages is nobody else's business
@@ -216,6 +217,7 @@ def build(services: Sequence[str], *, base_image: str | None = None, source: str
             "bud", "--isolation=chroot", "--http-proxy=false", "--pull-never", f"--timestamp={EPOCH}",
             *arguments, f"--tag={name}", f"--file={ROOT / 'Dockerfile'}", ROOT, told=f"building {name}",
         )  # fmt: skip
+        subprocess.run([*_storage(), "rmi", "--prune"], capture_output=True)  # stages, which fill the disk
         _write(name)
         stamp.write_text(key, encoding="utf-8")
 
@@ -241,24 +243,38 @@ def root_of(service: str) -> Iterator[Path]:
         buildah("rm", container, told=f"closing {name_of(service)}")
 
 
-def sizes(service: str) -> tuple[float, float, float]:
-    """Megabytes of an image: added to its base unpacked, whole unpacked, and whole as it travels."""
-    image, below = layout(service), Layout(OUT / BASE)
-    own = len(below.manifest["layers"]) if (below.folder / "index.json").exists() else 0
-    added, whole = unpacked(image.layers[own:]), unpacked(image.layers)
-    return added / 1e6, whole / 1e6, sum(layer.stat().st_size for layer in image.layers) / 1e6
+@dataclass(frozen=True)
+class Size:
+    """Megabytes of an image."""
+
+    base: float
+    """Of the base, unpacked."""
+    added: float
+    """Of what the image adds to it, unpacked."""
+    packed: float
+    """Of all layers as they travel, compressed."""
+
+
+def size(service: str, below: Layout | None = None) -> Size:
+    """Measure an image, above the first layer, or the layers of the base."""
+    image = layout(service)
+    count = len(below.layers) if below else 1
+    unpacked_mb = [unpacked(layer) / 1e6 for layer in image.layers]
+    packed = sum(layer.stat().st_size for layer in image.layers) / 1e6
+    return Size(sum(unpacked_mb[:count]), sum(unpacked_mb[count:]), packed)
 
 
 def check(services: Sequence[str]) -> list[str]:
     """Print the table of sizes; the images over their budget."""
-    print("| image | budget, MB over the base | measured | with the base | compressed, with the base |")
+    print("| image | budget, MB | adds to its base, MB | with the base | all, compressed |")
     print("|---|---|---|---|---|")
     over = []
     for service in services:
-        added, whole, travels = sizes(service)
-        print(f"| {name_of(service)} | {BUDGET_MB[service]} | {added:.0f} | {whole:.0f} | {travels:.0f} |")
-        if added > BUDGET_MB[service]:
-            over.append(f"{name_of(service)} adds {added:.0f} MB to its base, {BUDGET_MB[service]} are allowed")
+        name, found, budget = name_of(service), size(service), BUDGET_MB[service]
+        whole = found.base + found.added
+        print(f"| {name} | {budget} | {found.added:.0f} | {whole:.0f} | {found.packed:.0f} |", flush=True)
+        if found.added > budget:
+            over.append(f"{name} adds {found.added:.0f} MB to its base; its budget is {budget} MB")
     return over
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,10 +24,14 @@ class Process:
 
     def __init__(self, module: str, **settings: object) -> None:
         given = {f"BUHIN_{name.upper()}": str(value) for name, value in settings.items()}
+        environment = os.environ | {"BUHIN_PORT": "0", "BUHIN_DRAIN_S": "20"} | given
+        self._start([sys.executable, "-m", module], environment)
+
+    def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            command,
             cwd=ROOT,
-            env=os.environ | {"BUHIN_PORT": "0", "BUHIN_DRAIN_S": "20"} | given,
+            env=environment,
             stderr=subprocess.PIPE,
             text=True,
         )
