@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench load soak fuzz evaluate train-crack evaluate-crack lint proto-check protos lock sbom wheels audit samples clean
+.PHONY: help demo test bench load soak fuzz evaluate train-crack evaluate-crack lint proto-check protos lock sbom wheels audit images samples clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -69,6 +69,10 @@ wheels: $(VENV)/.installed-dev ## Fetch the wheels that are locked, and build th
 
 audit: $(VENV)/.installed-dev ## Ask for known vulnerabilities of what is locked, where an advisory source is reachable
 	@$(BIN)/python -m scripts.audit
+
+images: $(VENV)/.installed-dev ## Build the images into out/images, and hold them to their budgets (Debian, as root; docs/images.md)
+	@$(BIN)/python -m scripts.images build
+	@$(BIN)/python -m scripts.images check
 
 samples: $(VENV)/.installed-dev ## Make the sample meeting and the sample photographs anew
 	$(BIN)/pip install --quiet -e '.[samples]'

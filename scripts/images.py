@@ -39,7 +39,10 @@ SUITE = "bookworm"
 """The Debian that has Python 3.11."""
 PACKAGES = "python3.11,ca-certificates,libstdc++6,libgomp1"
 """What a base has beside Debian's essential packages: grpcio and llama.cpp link the two libraries."""
-INPUTS = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "models", "pipelines", "requirements", "scripts", "services", "src")  # fmt: skip
+INPUTS = (
+    "Dockerfile", "LICENSE", "README.md", "pyproject.toml", "models", "pipelines", "requirements", "scripts/lock.py",
+    "scripts/sbom.py", "services", "src",
+)  # fmt: skip
 """What an image is made of, beside wheels and base."""
 
 console = Console(stderr=True)
@@ -91,10 +94,11 @@ def layout(service: str) -> Layout:
 
 
 @functools.cache
-def unpacked(layer: Path) -> int:
-    """Bytes of the files in a layer."""
+def contents(layer: Path) -> tuple[float, bool]:
+    """Megabytes of the files in a layer, and whether what is locked is among them."""
     with tarfile.open(layer) as archive:
-        return sum(member.size for member in archive)
+        members = archive.getmembers()
+    return sum(member.size for member in members) / 1e6, any(member.name == "opt/buhin" for member in members)
 
 
 def need(*programs: str) -> None:
@@ -130,7 +134,8 @@ def buildah(*arguments: str | Path, told: str) -> str:
 
 
 def _storage() -> list[str | Path]:
-    command: list[str | Path] = ["buildah", "--root", STORAGE, "--runroot", STORAGE / "run", "--storage-driver"]
+    command: list[str | Path] = ["buildah", "--root", STORAGE, "--runroot", STORAGE / "run"]
+    command += ["--storage-opt", "overlay.skip_mount_home=true", "--storage-driver"]
     if not (driver := STORAGE / "driver").exists():
         STORAGE.mkdir(parents=True, exist_ok=True)
         overlay = subprocess.run([*command, "overlay", "info"], capture_output=True).returncode == 0
@@ -169,7 +174,8 @@ def _debian() -> Path:
 
 
 def _pinned() -> str:
-    return f"localhost/{BASE}@{buildah('inspect', '--type', 'image', '--format', '{{.FromImageDigest}}', BASE, told='base')}"
+    digest = buildah("inspect", "--type", "image", "--format", "{{.FromImageDigest}}", BASE, told="looking at the base")
+    return f"localhost/{BASE}@{digest}"
 
 
 def _have(image: str) -> bool:
@@ -207,7 +213,7 @@ def build(services: Sequence[str], *, base_image: str | None = None, source: str
     revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
     values = {"BASE": base_image, "VERSION": __version__, "REVISION": revision, "SOURCE": source}
     for service in services:
-        name, key = name_of(service), _key(values)
+        name, key = name_of(service), inputs(values)
         stamp = OUT / f"{name}.key"
         if not fresh and stamp.exists() and stamp.read_text(encoding="utf-8") == key and _have(name):
             continue
@@ -215,14 +221,14 @@ def build(services: Sequence[str], *, base_image: str | None = None, source: str
         arguments = [f"--build-arg={argument}={value}" for argument, value in (values | {"SERVICE": service}).items()]
         buildah(
             "bud", "--isolation=chroot", "--http-proxy=false", "--pull-never", f"--timestamp={EPOCH}",
-            *arguments, f"--tag={name}", f"--file={ROOT / 'Dockerfile'}", ROOT, told=f"building {name}",
+            *arguments, f"--target={service}", f"--tag={name}", f"--file={ROOT / 'Dockerfile'}", ROOT, told=f"building {name}",
         )  # fmt: skip
         subprocess.run([*_storage(), "rmi", "--prune"], capture_output=True)  # stages, which fill the disk
         _write(name)
         stamp.write_text(key, encoding="utf-8")
 
 
-def _key(values: dict[str, str]) -> str:
+def inputs(values: dict[str, str]) -> str:
     """Stands for all that an image is made of."""
     found = hashlib.sha256(json.dumps(values).encode())
     for name in INPUTS:
@@ -255,13 +261,13 @@ class Size:
     """Of all layers as they travel, compressed."""
 
 
-def size(service: str, below: Layout | None = None) -> Size:
-    """Measure an image, above the first layer, or the layers of the base."""
-    image = layout(service)
-    count = len(below.layers) if below else 1
-    unpacked_mb = [unpacked(layer) / 1e6 for layer in image.layers]
-    packed = sum(layer.stat().st_size for layer in image.layers) / 1e6
-    return Size(sum(unpacked_mb[:count]), sum(unpacked_mb[count:]), packed)
+def size(service: str) -> Size:
+    """Measure an image. Those layers are its own that do not come before what is locked."""
+    layers = layout(service).layers
+    measured = [contents(layer) for layer in layers]
+    first = [own for _, own in measured].index(True)
+    base, added = (sum(megabytes for megabytes, _ in part) for part in (measured[:first], measured[first:]))
+    return Size(base, added, sum(layer.stat().st_size for layer in layers) / 1e6)
 
 
 def check(services: Sequence[str]) -> list[str]:
@@ -282,7 +288,9 @@ def main() -> None:
     """Do what is asked."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("task", choices=("base", "wheels", "build", "check"))
-    options.add_argument("services", nargs="*", metavar="SERVICE", help=f"of {', '.join(IMAGES)}; all when none is named")
+    options.add_argument(
+        "services", nargs="*", metavar="SERVICE", help=f"of {', '.join(IMAGES)}; all when none is named"
+    )
     options.add_argument("--base", help="image to build on instead of one made here, pinned: name@sha256:…")
     options.add_argument("--sources", type=Path, help="file with apt's sources for the base (default: this machine's)")
     options.add_argument("--source", default="", help="URL of the source code, for the label")

@@ -42,7 +42,9 @@ def speech(address: str) -> None:
 
 def summarize(address: str) -> None:
     """Many sentences are compared."""
-    sentences = [f"第{number}回の委員会は{number}人の市民から意見を聞き、道路の修繕を決めた。" for number in range(1, 1_300)]
+    sentences = [
+        f"第{number}回の委員会は{number}人の市民から意見を聞き、道路の修繕を決めた。" for number in range(1, 1_300)
+    ]
     with SummarizeClient(address) as client:
         answer = client.summarize("".join(sentences), max_sentences=2)
     assert [sentence.text in sentences for sentence in answer.sentences] == [True, True]

@@ -39,7 +39,7 @@ def test_the_locks_are_of_today() -> None:
 
 def test_a_changed_requirement_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = (lock.ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text(text.replace('"structlog>=25"', '"structlog>=26"'), encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(text.replace('"rich>=14,<16"', '"rich>=15,<16"'), encoding="utf-8")
     monkeypatch.setattr(lock, "ROOT", tmp_path)
     assert len(lock.problems()) == len(lock.IMAGES)
 
