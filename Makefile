@@ -64,7 +64,7 @@ sbom: $(VENV)/.installed-dev ## Write a bill of materials (CycloneDX) for each i
 	@$(BIN)/python -m scripts.sbom
 
 wheels: $(VENV)/.installed-dev ## Fetch the wheels that are locked, and build the project's, into out/wheels
-	@for lock in requirements/*.txt; do $(BIN)/pip download --quiet --no-deps --require-hashes -r $$lock -d out/wheels || exit; done
+	@$(BIN)/python -m scripts.images wheels
 	@$(BIN)/pip wheel --quiet --no-deps -w out/wheels .
 
 audit: $(VENV)/.installed-dev ## Ask for known vulnerabilities of what is locked, where an advisory source is reachable
