@@ -221,7 +221,8 @@ def build(services: Sequence[str], *, base_image: str | None = None, source: str
         arguments = [f"--build-arg={argument}={value}" for argument, value in (values | {"SERVICE": service}).items()]
         buildah(
             "bud", "--isolation=chroot", "--http-proxy=false", "--pull-never", f"--timestamp={EPOCH}",
-            *arguments, f"--target={service}", f"--tag={name}", f"--file={ROOT / 'Dockerfile'}", ROOT, told=f"building {name}",
+            *arguments, f"--target={service}", f"--tag={name}", f"--file={ROOT / 'Dockerfile'}", ROOT,
+            told=f"building {name}",
         )  # fmt: skip
         subprocess.run([*_storage(), "rmi", "--prune"], capture_output=True)  # stages, which fill the disk
         _write(name)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from buhin.cli import output
+from buhin.cli.call import Files, Function, Method, Request, Timeout, named, print_answers, written
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
-
     from buhin.cluster.api import Cluster
     from buhin.cluster.problems import Finding
     from buhin.cluster.services import Pod, Service
@@ -23,7 +21,6 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Default: that
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")]
 Context = Annotated[str, typer.Option("--context", help="Context of the kubeconfig; default: the current one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Function = Annotated[str, typer.Argument(help="speech, summarize, translate, image_inspect.")]
 Release = Annotated[str, typer.Option("--release", help="Helm release, where a namespace holds several.")]
 _COLOURS = {"SERVING": "green", "DEGRADED": "yellow", "NO_PODS": "dim"}
 
@@ -239,23 +236,16 @@ def _print_findings(found: dict[str, list[Finding]], checks: int) -> None:
 @app.command()
 def call(
     function: Function,
-    method: Annotated[str, typer.Argument(help="A method of its service, as TranslateText, or GetServiceInfo.")],
-    request: Annotated[
-        str,
-        typer.Argument(help="The request in protobuf's JSON; @FILE: from a file; -: standard input."),
-    ] = "{}",
-    files: Annotated[
-        list[str] | None, typer.Option("--file", metavar="FIELD=FILE", help="Bytes of a field, as audio=a.wav.")
-    ] = None,
+    method: Method,
+    request: Request = "{}",
+    files: Files = None,
     namespace: Namespace = "",
     release: Release = "",
-    timeout: Annotated[float | None, typer.Option(min=0.001, help="Deadline in seconds.")] = None,
+    timeout: Timeout = None,
     context: Context = "",
 ) -> None:
     """Call a method through a port-forward to a ready pod, and print its answer as JSON, as buhin call does."""
     with output.reported():
-        from buhin.cli.call import named, print_answers, written
-        from buhin.client.catalogue import GET_SERVICE_INFO
         from buhin.client.connection import Connection
         from buhin.cluster import names
         from buhin.cluster.forward import Forward
@@ -264,10 +254,8 @@ def call(
         from buhin.errors import ClusterError, UnavailableError
 
         function = function.replace("-", "_")
-        chosen = GET_SERVICE_INFO if method == GET_SERVICE_INFO.name else named(f"{function}/{method}")
-        message = written(chosen, request)
-        for each in files or []:
-            _put_file(message, each)
+        chosen = named(function, method)
+        message = written(chosen, request, files or [])
         cluster = _cluster(context, namespace)
         service = one(cluster, cluster.namespace, function, release)
         settings = settings_for(service, ClientSettings())
@@ -282,16 +270,3 @@ def call(
                     raise
                 said = forward.problem or error.metadata["problem"]
                 raise ClusterError(problem=f"{service.name} (TLS {service.tls}): {said}") from error
-
-
-def _put_file(message: Message, given: str) -> None:
-    """Set a field of bytes to what is in a file. Raises InvalidValueError where there is no such field."""
-    from google.protobuf.descriptor import FieldDescriptor
-
-    from buhin.errors import InvalidValueError
-
-    field, _, path = given.partition("=")
-    accepted = [each.name for each in message.DESCRIPTOR.fields if each.type == FieldDescriptor.TYPE_BYTES]
-    if field not in accepted or not path:
-        raise InvalidValueError(field="--file", value=given, accepted=", ".join(f"{each}=FILE" for each in accepted))
-    setattr(message, field, Path(path).read_bytes())
