@@ -4,7 +4,7 @@
 - helm/values.schema.json: the settings of the services, from src/buhin/config.py
 - helm/examples/*.yaml: the chart rendered with each file of helm/ci
 - docs/deploying.md: the table of what other charts have, from helm/comparison.yaml
-- helm/released/*.tgz with ``--release``: the chart as it stands, with which later ones are compared
+- helm/released with ``--release``: the chart as it stands and its cases, with which later ones are compared
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,11 @@ def render(
 def objects(text: str) -> list[dict[str, Any]]:
     """The objects of a rendered chart."""
     return [each for each in yaml.safe_load_all(text) if each]
+
+
+def cases_of(released: Path) -> list[Path]:
+    """The files of values that a released chart had."""
+    return sorted(released.with_suffix("").glob("*.yaml"))
 
 
 def example(case: str) -> str:
@@ -174,7 +180,8 @@ def main() -> None:
             if not chosen.check:
                 path.write_text(text, encoding="utf-8")
     if chosen.release:
-        helm("package", CHART, "--destination", RELEASED)
+        packed = Path(helm("package", CHART, "--destination", RELEASED).rpartition(": ")[2].strip())
+        shutil.copytree(CHART / "ci", packed.with_suffix(""))
     if chosen.check and wrong:
         sys.exit(f"not of today: {', '.join(wrong)}; run: python -m scripts.chart")
     print("\n".join(wrong) or "all of today")

@@ -18,7 +18,7 @@
 {{/* What a component's pods are selected by; never changes. Takes (dict "context" $ "name" "speech"). */}}
 {{- define "buhin.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .context.Chart.Name .context.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .context.Release.Name }}
+app.kubernetes.io/instance: {{ .context.Release.Name | quote }}
 {{- with .name }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}
@@ -54,6 +54,13 @@ buhin/function: {{ . }}
 {{- if and $whole.autoscaling.enabled $whole.keda.enabled -}}
 {{- fail (printf "services.%s: autoscaling and keda would both scale it; enable one" $key) -}}
 {{- end -}}
+{{- $function := default ($key | replace "-" "_") $whole.function -}}
+{{- if and (hasKey (default dict $whole.resources.limits) "nvidia.com/gpu") (has $function (list "speech" "image_inspect")) -}}
+{{- fail (printf "services.%s: its engine runs on the CPU and would keep a GPU for nothing" $key) -}}
+{{- end -}}
+{{- if and (eq (default "" $whole.settings.text_engine) "transformers") (not $whole.settings.text_model) -}}
+{{- fail (printf "services.%s.settings.text_model: name a model for transformers (docs/models.md); the default one is for llama.cpp" $key) -}}
+{{- end -}}
 {{- $_ := set $whole "function" (default ($key | replace "-" "_") $whole.function) -}}
 {{- $_ := set $found $key $whole -}}
 {{- end -}}
@@ -76,9 +83,9 @@ buhin/function: {{ . }}
 {{- define "buhin.podSecurity" -}}
 runAsNonRoot: true
 {{- with .Values.security.user }}
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
 {{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
@@ -104,13 +111,34 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- end -}}
 
-{{/* Secret with the release's own client certificate; empty without one. */}}
+{{/* Secret with what the release's own client needs of certificates: ca.crt, and with mutual TLS its own. */}}
 {{- define "buhin.clientSecret" -}}
-{{- if .Values.client.secretName -}}
+{{- $mode := include "buhin.tlsMode" . -}}
+{{- if eq $mode "none" -}}
+{{- else if .Values.client.secretName -}}
 {{- .Values.client.secretName -}}
-{{- else if has .Values.tls.source (list "generate" "cert-manager") -}}
+{{- else if ne .Values.tls.source "secret" -}}
 {{- printf "%s-client" (include "buhin.fullname" .) -}}
+{{- else if eq $mode "server" -}}
+{{- include "buhin.tlsSecret" (dict "context" .) -}}
+{{- else -}}
+{{- fail "client.secretName: name a Secret with a client's certificate (tls.crt, tls.key, ca.crt), with which helm test and workers call" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Name in the client's certificate. One of cert-manager's issuers may serve several namespaces. */}}
+{{- define "buhin.clientName" -}}
+{{- printf "%s-client" (include "buhin.fullname" .) -}}
+{{- if eq .Values.tls.source "cert-manager" }}.{{ .Release.Namespace }}.svc{{ end -}}
+{{- end -}}
+
+{{/* The volume of that Secret: no more of it than is needed. */}}
+{{- define "buhin.clientVolume" -}}
+secretName: {{ include "buhin.clientSecret" . }}
+defaultMode: 0440
+{{- if eq (include "buhin.tlsMode" .) "server" }}
+items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
 {{- end -}}
 
 {{- define "buhin.tlsMode" -}}
@@ -123,8 +151,11 @@ seccompProfile: {type: RuntimeDefault}
 
 {{/* What a client of the release has in its environment, at /etc/buhin/client. */}}
 {{- define "buhin.clientEnv" -}}
-{{- if include "buhin.clientSecret" . }}
+{{- $mode := include "buhin.tlsMode" . }}
+{{- if ne $mode "none" }}
 - {name: BUHIN_TLS_CA, value: /etc/buhin/client/ca.crt}
+{{- end }}
+{{- if eq $mode "mutual" }}
 - {name: BUHIN_CLIENT_CERTIFICATE, value: /etc/buhin/client/tls.crt}
 - {name: BUHIN_CLIENT_KEY, value: /etc/buhin/client/tls.key}
 {{- end }}

@@ -56,6 +56,8 @@ class WorkerDefaults(_Part):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     image_pull_secrets: list[str] = Field(default_factory=list)
     service_account_name: str = "default"
+    user: int | None = 10001
+    """User and group of the pods; None: the cluster chooses."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Of Job, ConfigMap and pods; the component and the run are added."""
     addresses: dict[str, str]
@@ -179,11 +181,9 @@ def _pod(run: str, defaults: WorkerDefaults, command: list[str], *, given: bool)
         "terminationGracePeriodSeconds": 30,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": 10001,
-            "runAsGroup": 10001,
-            "fsGroup": 10001,
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
+            **{name: defaults.user for name in ("runAsUser", "runAsGroup", "fsGroup") if defaults.user is not None},
         },
         "containers": [container],
         "volumes": volumes,
@@ -213,7 +213,10 @@ def _surroundings(defaults: WorkerDefaults) -> tuple[list[Any], list[Any], list[
     mounts: list[Any] = [{"name": "tmp", "mountPath": "/tmp"}, {"name": "data", "mountPath": _DATA}]  # noqa: S108
     if defaults.tls.mode != "none":
         settings["BUHIN_TLS_CA"] = f"{_TLS}/ca.crt"
-        volumes.append({"name": "tls", "secret": {"secretName": defaults.tls.secret_name, "defaultMode": 0o440}})
+        secret: dict[str, Any] = {"secretName": defaults.tls.secret_name, "defaultMode": 0o440}
+        if defaults.tls.mode == "server":
+            secret["items"] = [{"key": "ca.crt", "path": "ca.crt"}]
+        volumes.append({"name": "tls", "secret": secret})
         mounts.append({"name": "tls", "mountPath": _TLS, "readOnly": True})
     if defaults.tls.mode == "mutual":
         settings |= {"BUHIN_CLIENT_CERTIFICATE": f"{_TLS}/tls.crt", "BUHIN_CLIENT_KEY": f"{_TLS}/tls.key"}

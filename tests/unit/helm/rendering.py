@@ -19,11 +19,12 @@ def example(case: str) -> list[Object]:
     return chart.objects((chart.CHART / "examples" / f"{case}.yaml").read_text(encoding="utf-8"))
 
 
-def rendered(values: Object | None = None, case: str | None = None, **options: Any) -> list[Object]:
+def rendered(changes: Object | None = None, case: str | None = None, **options: Any) -> list[Object]:
     """The objects of a release with further values, given as JSON."""
-    sets = [f"--set-json={key}={json.dumps(value)}" for key, value in (values or {}).items()]
-    path = chart.CHART / "ci" / f"{case}.yaml" if case else None
-    return chart.objects(chart.render(*sets, values=path, **options))
+    sets = [f"--set-json={key}={json.dumps(value)}" for key, value in (changes or {}).items()]
+    if case:
+        options["values"] = chart.CHART / "ci" / f"{case}.yaml"
+    return chart.objects(chart.render(*sets, **options))
 
 
 def refusal(values: Object) -> str:

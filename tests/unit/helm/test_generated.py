@@ -15,7 +15,7 @@ from scripts import chart
 from tests.conftest import ROOT
 from tests.unit.helm.rendering import example
 
-API_VERSIONS = ("1.33", "1.35", "1.37")
+API_VERSIONS = ("1.31", "1.34", "1.37")
 CORE = {
     "v1",
     "apps/v1",

@@ -7,9 +7,13 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
+from buhin.cluster.worker_pods import WorkerDefaults
 from buhin.config import TextSettings
+from buhin.models.manifest import Manifest
 from buhin.serving.health import LIVE
+from scripts import chart
 from tests.conftest import ROOT
 from tests.unit.helm.rendering import env, example, of, pods, refusal, rendered, the
 
@@ -297,3 +301,97 @@ def test_every_object_is_labelled_and_in_the_namespace() -> None:
     for each in example("production"):
         assert each["metadata"]["namespace"] == "ai"
         assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "buhin"
+
+
+@pytest.mark.parametrize("case", chart.CASES)
+def test_clients_of_the_release_have_what_the_services_ask_for(case: str) -> None:
+    objects = example(case)
+    modes = {each["metadata"]["annotations"]["buhin/tls"] for each in of(objects, "Service")}
+    for name, found in pods(objects):
+        if "-test-" in name:
+            told = env(found, "call")
+            assert modes == {"mutual" if "BUHIN_CLIENT_KEY" in told else "server" if "BUHIN_TLS_CA" in told else "none"}
+            (client,) = [each["secret"] for each in found["volumes"] if each["name"] == "client"]
+            assert client["secretName"]
+            assert ("items" in client) == (modes == {"server"})
+
+
+@pytest.mark.parametrize("mode", ["none", "server", "mutual"])
+def test_workers_are_told_of_a_secret_where_they_need_one(mode: str) -> None:
+    choices: dict[str, dict[str, Any]] = {
+        "none": {"tls.source": "none"},
+        "server": {"tls.mutual": False},
+        "mutual": {},
+    }
+    objects = rendered({"workers.enabled": True, "auth.policy.callers": [{}], "security.user": None} | choices[mode])
+    told = WorkerDefaults.read(the(objects, "ConfigMap", "buhin-workers")["data"]["worker.yaml"], "")
+    assert (told.tls.mode, bool(told.tls.secret_name)) == (mode, mode != "none")
+    assert told.user is None
+
+
+@pytest.mark.parametrize("case", chart.CASES)
+def test_init_containers_ask_for_models_of_the_manifest_that_fit_on_the_volume(case: str) -> None:
+    objects = example(case)
+    text = next((each["data"]["manifest.yaml"] for each in of(objects, "ConfigMap", "buhin-manifest")), None)
+    manifest = Manifest.model_validate(yaml.safe_load(text)) if text else Manifest.load(ROOT / "models/manifest.yaml")
+    sizes = {model.id: model.size for model in manifest.models}
+    asked = {model for _, found in pods(objects) for init in found.get("initContainers", []) for model in init["args"]}
+    assert asked <= set(sizes)
+    for claim in of(objects, "PersistentVolumeClaim", "buhin-models"):
+        room = mib(claim["spec"]["resources"]["requests"]["storage"]) * 2**20
+        assert room > sum(sizes[model] for model in asked) + max(sizes.values())
+
+
+def test_the_gateways_proxies_are_let_in() -> None:
+    (rule, _) = the(example("bureau"), "NetworkPolicy", PATH)["spec"]["ingress"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}} in rule["from"]
+
+
+def test_a_clients_name_is_that_of_its_namespace_where_an_issuer_serves_several() -> None:
+    objects = rendered({"tls.source": "cert-manager", "tls.issuer.name": "x"})
+    assert the(objects, "Certificate", "buhin-client")["spec"]["dnsNames"] == ["buhin-client.ai.svc"]
+    assert "certificate: buhin-client.ai.svc\n" in the(objects, "ConfigMap", "buhin-policy")["data"]["policy.yaml"]
+
+
+def test_where_there_is_no_room_for_one_more_pod_one_goes_first() -> None:
+    strategy = the(example("gpu"), "Deployment", PATH)["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_threads_are_the_cores_that_were_asked_for_where_cpu_scales() -> None:
+    found = dict(pods(example("production")))
+    assert env(found["buhin-speech"])["BUHIN_THREADS"]["resourceFieldRef"]["resource"] == "requests.cpu"
+    assert "BUHIN_THREADS" not in env(found[PATH])
+
+
+def test_files_of_a_bureau_reach_the_container() -> None:
+    found = pod({"services.translate.mounts": {"glossaries": {"configMap": "city", "path": "/etc/buhin/glossaries"}}})
+    assert {"name": "mount-glossaries", "configMap": {"name": "city"}} in found["volumes"]
+    mounts = found["containers"][0]["volumeMounts"]
+    assert {"name": "mount-glossaries", "mountPath": "/etc/buhin/glossaries", "readOnly": True} in mounts
+
+
+def test_a_service_that_is_scaled_to_zero_is_not_missed() -> None:
+    def down(objects: list[Any]) -> str:
+        (rule,) = of(objects, "PrometheusRule")
+        rules = {each["alert"]: each["expr"] for group in rule["spec"]["groups"] for each in group["rules"]}
+        return str(rules["BuhinDown"])
+
+    assert 'last_over_time(buhin_ready{function!~"image_inspect"}[1d])' in down(example("production"))
+    assert "last_over_time(buhin_ready[1d])" in down(rendered({"monitoring.prometheusRule.enabled": True}))
+
+
+def test_who_may_look_into_all_namespaces() -> None:
+    person = [{"kind": "User", "name": "a", "apiGroup": "rbac.authorization.k8s.io"}]
+    objects = rendered({"rbac.operators": person, "rbac.submitters": person, "rbac.allNamespaces": True})
+    assert [each["metadata"]["name"] for each in of(objects, "ClusterRole")] == ["ai-buhin-operator"]
+    assert [each["metadata"]["name"] for each in of(objects, "Role")] == ["buhin-submitter"]
+
+
+def test_what_waits_for_nothing_is_left_out() -> None:
+    assert "lifecycle" not in pod({"services.translate.preStopSeconds": 0})["containers"][0]
+    (scaled,) = of(
+        rendered({"services.speech.keda": {"enabled": True, "schedule": None, "prometheus": "http://p:9090"}}),
+        "ScaledObject",
+    )
+    assert [each["type"] for each in scaled["spec"]["triggers"]] == ["prometheus"]
