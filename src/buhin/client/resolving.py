@@ -53,8 +53,9 @@ class Fixed:
 def resolve(address: str, settings: ClientSettings) -> Place:
     """Where the service of an address is; a plain address is where it says. Waits for the network.
 
-    Raises InvalidValueError for an address that cannot be one, OutsideClusterError where the cluster's DNS does not
-    know it and this is not a pod of the cluster, ClusterError where the cluster's API does not tell.
+    In a pod that has no token the cluster's DNS is all there is, and calls are UNAVAILABLE while it does not know the
+    name: no pod is ready. Raises InvalidValueError for an address that cannot be one, OutsideClusterError where the DNS
+    does not know it and this is no pod, ClusterError where the cluster's API does not tell.
     """
     if not address.startswith(SCHEME):
         return Fixed(Target(address))
@@ -69,7 +70,7 @@ def resolve(address: str, settings: ClientSettings) -> Place:
     namespace = found["namespace"] or settings.namespace or here.namespace() or "default"
     service = names.service(settings.release, function)
     pods = names.host(names.pods_service(service), namespace)
-    if _known(pods):
+    if (here.in_a_pod() and not here.inside()) or _known(pods):
         target = Target(f"dns:///{pods}:{names.GRPC_PORT}", names.host(service, namespace), pods=True)
         return Fixed(target)
     if not here.inside():

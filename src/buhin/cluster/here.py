@@ -8,9 +8,14 @@ from pathlib import Path
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+def in_a_pod() -> bool:
+    """Whether this is a pod of a cluster."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
 def inside() -> bool:
     """Whether this is a pod that may ask its cluster's API."""
-    return "KUBERNETES_SERVICE_HOST" in os.environ and (SERVICE_ACCOUNT / "token").exists()
+    return in_a_pod() and (SERVICE_ACCOUNT / "token").exists()
 
 
 def namespace() -> str:

@@ -117,6 +117,15 @@ def test_from_outside_the_error_names_the_ways_in(monkeypatch: pytest.MonkeyPatc
         assert way in caught.value.message_ja.replace(" と localhost", "")
 
 
+def test_a_pod_without_a_token_waits_for_the_dns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "namespace").write_text("ai")
+    monkeypatch.setattr(here, "SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.43.0.1")
+    monkeypatch.setattr(resolving, "_known", lambda host: False)
+    target = Target("dns:///buhin-translate-pods.ai.svc:50051", NAME, pods=True)
+    assert resolve("buhin://translate", ClientSettings()).target == target
+
+
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolving, "_known", lambda host: False)
     monkeypatch.setattr(here, "inside", lambda: True)
