@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import yaml
 from pydantic import ValidationError
 
 from buhin.bundle import images
@@ -145,7 +146,7 @@ def _place_models(archive: Archive, target: Target, done: Placed, progress: Prog
     data = archive.read(archive.manifest.member(MODELS))
     try:
         manifest = models_of(data)
-    except (ValidationError, ValueError) as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise _wrong_inside(archive, MODELS) from error
     source = _InBundle(archive)
     store = ModelStore(target.models, manifest, offline=True)

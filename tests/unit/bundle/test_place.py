@@ -136,6 +136,16 @@ def test_nothing_is_written_before_everything_is_verified(workshop: Workshop, tm
     assert not to.models.exists()
 
 
+def test_a_manifest_of_models_that_is_no_yaml_is_told(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("buhin.bundle.contents.yaml.safe_dump", lambda *_, **__: "models: [")
+        workshop.make()
+    with pytest.raises(errors.BundleUnreadableError, match=r"models/manifest\.yaml does not fit"):
+        imported(workshop, bundles.target(tmp_path))
+
+
 def test_another_key_places_nothing(workshop: Workshop, tmp_path: Path) -> None:
     workshop.make()
     _, public, _ = signing.generate(tmp_path / "other", None)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -46,9 +49,11 @@ def bundle(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
+PLACES = [word for name in ("images", "wheels", "sbom") for word in (f"--{name}", f"checkout/{name}")]
+
+
 def create(*more: str) -> Result:
-    places = [word for name in ("images", "wheels", "sbom") for word in (f"--{name}", f"checkout/{name}")]
-    return bundle("create", "--sign", "site.key", *places, *more)
+    return bundle("create", "--sign", "site.key", *PLACES, *more)
 
 
 def test_from_keys_to_an_import() -> None:
@@ -176,3 +181,58 @@ def test_the_commands_of_the_page_run_as_they_stand(tmp_path: Path) -> None:
         assert ran.exit_code == 0, ran.output
     assert (tmp_path / "buhin-0.1.0" / "import.json").exists()
     assert commands[-1].startswith(commands[-2].strip() + " --registry ")
+
+
+def first_time(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the page says to do without buhin; pip installs into ``installed``."""
+    page = (ROOT / "docs" / "bundle.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```sh\n(\(\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "PIP_TARGET": str(folder / "installed"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": str(folder),
+    }  # fmt: skip
+    return subprocess.run(["sh"], input=script, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def append(folder: Path, *files: Path) -> None:
+    """Add members that nobody signed."""
+    with tarfile.open(folder / "buhin-0.1.0.bundle.tar", "a") as archive:
+        for file in files:
+            archive.add(file, f"wheels/{file.name}")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("", ""),
+        ("foreign wheel", ""),
+        ("replaced wheel", "FAILED"),
+        ("folder of a wheel", "wheels/buhin-0.1.0-py3-none-any.whl"),
+        ("other key", "Signature Verification Failure"),
+        ("not empty", "mkdir"),
+    ],
+)
+def test_the_first_time_only_wheels_that_were_signed_are_installed(tmp_path: Path, fault: str, told: str) -> None:
+    bundle("keygen", "city")
+    assert bundle("create", "--sign", "city.key", *PLACES).exit_code == 0
+    (tmp_path / "foreign").mkdir()
+    other = bundles.wheel(tmp_path / "foreign", "buhin", "0.1.0" if fault == "replaced wheel" else "9.0")
+    match fault:
+        case "foreign wheel" | "replaced wheel":
+            append(tmp_path, other)
+        case "folder of a wheel":
+            (tmp_path / "buhin-0.1.0-py3-none-any.whl").mkdir()
+            (tmp_path / "buhin-0.1.0-py3-none-any.whl" / "in").touch()
+            append(tmp_path, tmp_path / "buhin-0.1.0-py3-none-any.whl")
+        case "other key":
+            bundle("keygen", "other")
+            (tmp_path / "other.pub").replace(tmp_path / "city.pub")
+        case "not empty":
+            (tmp_path / "first").mkdir()
+    ran = first_time(tmp_path)
+    found = {path.name for path in tmp_path.glob("installed/*.dist-info")}
+    if told:
+        assert (ran.returncode != 0, found) == (True, set()), ran
+        assert told in ran.stdout + ran.stderr
+    else:
+        assert (ran.returncode, found) == (0, {"buhin-0.1.0.dist-info"}), ran
