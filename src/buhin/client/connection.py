@@ -3,181 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
-import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+import concurrent.futures
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any
 
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
-from buhin import telemetry
-from buhin.client.resolving import SCHEME, Fixed, Place, Target, resolve
-from buhin.config import ClientSettings
-from buhin.status import decode_call
+from buhin.client.dialling import Dialler
+from buhin.client.resolving import Place
+from buhin.errors import CancelledError, DeadlineExceededError
 
-MAX_SEND_BYTES = 64 * 1024 * 1024
 MAX_TIMEOUT_S = 86_400.0
 """Deadline of a stream of requests when the caller gives none: people may speak for long."""
 
-RETRY = {
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.2s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
-"""Only UNAVAILABLE is tried again: the service did no work then (https://github.com/grpc/proposal A6)."""
 
-_OPTIONS = [
-    ("grpc.max_send_message_length", MAX_SEND_BYTES),
-    ("grpc.max_receive_message_length", -1),
-]
-_ONE = ("grpc.service_config", json.dumps(RETRY))
-_IN_TURN = ("grpc.service_config", json.dumps(RETRY | {"loadBalancingConfig": [{"round_robin": {}}]}))
-
-
-@dataclass
-class _Dialled:
-    """A channel, the calls that are open on it, and whether it was left for another."""
-
-    target: Target
-    channel: Any
-    calls: int = 0
-    left: bool = False
-
-    @property
-    def done(self) -> bool:
-        """Whether nobody needs it any more."""
-        return self.left and not self.calls
-
-
-class _Target:
-    """What both kinds of connection share: the address, the deadline and the metadata of a call."""
-
-    _new_lock: ClassVar[Any]
-
-    def __init__(
-        self,
-        function: str,
-        *,
-        address: str | None = None,
-        settings: ClientSettings | None = None,
-        target: Target | None = None,
-    ) -> None:
-        self._settings = settings or ClientSettings()
-        self.address = target.address if target else address or self._settings.address(function)
-        self._timeout_s = self._settings.timeout_s
-        self._place: Place | None = None
-        if not self.address.startswith(SCHEME):
-            self._place = Fixed(target or Target(self.address))
-        self._dialled: _Dialled | None = None
-        self._lock = self._new_lock()
-
-    def _current(self, place: Place, kind: Any) -> tuple[_Dialled, _Dialled | None]:
-        """The channel to where the service is now, of ``grpc`` or ``grpc.aio``, and the one before it."""
-        target = place.target
-        if self._dialled is not None and self._dialled.target == target:
-            return self._dialled, None
-        old, self._dialled = self._dialled, _Dialled(target, self._dial(target, kind))
-        if old is not None:
-            old.left = True
-        return self._dialled, old
-
-    def _dial(self, target: Target, kind: Any) -> Any:
-        options: list[tuple[str, Any]] = [*_OPTIONS, _IN_TURN if target.pods else _ONE]
-        if target.pods:
-            options.append(("grpc.enable_http_proxy", 0))
-        if credentials := self._credentials():
-            if target.certificate_name:
-                options.append(("grpc.ssl_target_name_override", target.certificate_name))
-            return kind.secure_channel(target.address, credentials, options=options)
-        return kind.insecure_channel(target.address, options=options)
-
-    @contextmanager
-    def _traced(self, method: str, timeout_s: float | None, request_id: str | None) -> Iterator[dict[str, Any]]:
-        """The options of a call while it lasts."""
-        known = request_id or uuid.uuid4().hex
-        with telemetry.client_span(method, known) as trace_context:
-            metadata = (("x-request-id", known), *trace_context, *self._credentials_of_call())
-            yield {"timeout": self._timeout_s if timeout_s is None else timeout_s, "metadata": metadata}
-
-    def _credentials_of_call(self) -> list[tuple[str, str]]:
-        metadata: list[tuple[str, str]] = []
-        if self._settings.priority != "interactive":
-            metadata.append(("x-buhin-priority", self._settings.priority))
-        if token := self._token():
-            metadata.append(("authorization", f"Bearer {token}"))
-        return metadata
-
-    def _token(self) -> str:
-        if self._settings.token_file is not None:
-            return self._settings.token_file.read_text(encoding="utf-8").strip()
-        return self._settings.token.get_secret_value() if self._settings.token else ""
-
-    def _credentials(self) -> grpc.ChannelCredentials | None:
-        """What TLS needs; None without it."""
-        own = self._settings
-        if not (own.tls or own.tls_ca or own.client_certificate):
-            return None
-        ca, key, certificate = (
-            path.read_bytes() if path else None for path in (own.tls_ca, own.client_key, own.client_certificate)
-        )
-        return grpc.ssl_channel_credentials(ca, key, certificate)
-
-    @contextmanager
-    def _typed_errors(self, failed: Sequence[Exception] = ()) -> Iterator[None]:
-        try:
-            yield
-        except (grpc.RpcError, asyncio.CancelledError) as error:
-            if failed:
-                raise failed[0] from None
-            if isinstance(error, grpc.RpcError):
-                raise decode_call(error, self.address) from error
-            raise
-
-
-class Connection(_Target):
+class Connection(Dialler):
     """A connection to the service of a function. Connects on the first call; safe to share between threads.
 
     ``address`` overrides the setting ``BUHIN_<FUNCTION>_ADDRESS``; ``buhin://speech`` is looked up (resolving.py), and
     calls follow the service where it moves. ``target`` is where it is, in place of an address.
     """
 
-    _new_lock = threading.Lock
-
     @contextmanager
-    def _channel(self) -> Iterator[grpc.Channel]:
-        """The channel for one call."""
-        with self._lock:
-            if self._place is None:
-                self._place = resolve(self.address, self._settings)
-            mine, old = self._current(self._place, grpc)
-            mine.calls += 1
-            unused = old is not None and old.done
-        if old is not None and unused:
-            old.channel.close()
+    def _channel(self, timeout_s: float | None) -> Iterator[tuple[grpc.Channel, float]]:
+        """The channel for one call, and the seconds that the call may still take."""
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        begun = time.monotonic()
         try:
-            yield mine.channel
+            place = self._place().result(limit_s)
+        except concurrent.futures.CancelledError:
+            raise CancelledError from None
+        except TimeoutError as error:
+            raise DeadlineExceededError from error
+        mine, unused = self._take(place, grpc)
+        try:
+            if unused is not None:
+                unused.close()
+            yield mine.channel, max(0.0, limit_s - (time.monotonic() - begun))
         finally:
-            with self._lock:
-                mine.calls -= 1
-                unused = mine.done
-            if unused:
-                mine.channel.close()
+            if (unused := self._give_back(mine)) is not None:
+                unused.close()
 
     def unary(
         self,
@@ -191,7 +63,11 @@ class Connection(_Target):
         UnavailableError where there is no service, DeadlineExceededError after ``timeout_s``.
         """
         path, serialize, parse = _codec(method)
-        with self._channel() as channel, self._traced(path, timeout_s, request_id) as options, self._typed_errors():
+        with (
+            self._channel(timeout_s) as (channel, left_s),
+            self._traced(path, left_s, request_id) as options,
+            self._typed_errors(),
+        ):
             return channel.unary_unary(path, serialize, parse)(request, **options)
 
     def stream(
@@ -213,7 +89,7 @@ class Connection(_Target):
         if not isinstance(requests, Message):
             sent, failed = _kept(requests)
             timeout_s = timeout_s or MAX_TIMEOUT_S
-        with self._channel() as channel, self._traced(path, timeout_s, request_id) as options:
+        with self._channel(timeout_s) as (channel, left_s), self._traced(path, left_s, request_id) as options:
             kind = channel.unary_stream if isinstance(requests, Message) else channel.stream_stream
             answers = kind(path, serialize, parse)(sent, **options)
             try:
@@ -224,11 +100,8 @@ class Connection(_Target):
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
-        with self._lock:
-            if self._place is not None:
-                self._place.close()
-            if self._dialled is not None:
-                self._dialled.channel.close()
+        for channel in self._shut():
+            channel.close()
 
     def __enter__(self) -> Connection:
         return self
@@ -239,31 +112,22 @@ class Connection(_Target):
         self.close()
 
 
-class AsyncConnection(_Target):
+class AsyncConnection(Dialler):
     """The async twin of Connection."""
 
-    _new_lock = asyncio.Lock
-
     @asynccontextmanager
-    async def _channel(self) -> AsyncIterator[grpc.aio.Channel]:
-        """The channel for one call."""
-        place = self._place or await self._found()
-        mine, old = self._current(place, grpc.aio)
-        mine.calls += 1
+    async def _channel(self, timeout_s: float | None) -> AsyncIterator[tuple[grpc.aio.Channel, float]]:
+        """The channel for one call, and the seconds that the call may still take."""
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        begun = time.monotonic()
+        mine, unused = self._take(await _result(self._place(), limit_s), grpc.aio)
         try:
-            if old is not None and old.done:
-                await old.channel.close()
-            yield mine.channel
+            if unused is not None:
+                await unused.close()
+            yield mine.channel, max(0.0, limit_s - (time.monotonic() - begun))
         finally:
-            mine.calls -= 1
-            if mine.done:
-                await mine.channel.close()
-
-    async def _found(self) -> Place:
-        async with self._lock:
-            if self._place is None:
-                self._place = await asyncio.to_thread(resolve, self.address, self._settings)
-            return self._place
+            if (unused := self._give_back(mine)) is not None:
+                await unused.close()
 
     async def unary(
         self,
@@ -275,9 +139,9 @@ class AsyncConnection(_Target):
     ) -> Any:
         """As Connection.unary. Cancelling the task cancels the call, and the service stops its work."""
         path, serialize, parse = _codec(method)
-        async with self._channel() as channel:
+        async with self._channel(timeout_s) as (channel, left_s):
             call: Any = channel.unary_unary(path, serialize, parse)
-            with self._traced(path, timeout_s, request_id) as options, self._typed_errors():
+            with self._traced(path, left_s, request_id) as options, self._typed_errors():
                 return await call(request, **options)
 
     async def stream(
@@ -295,9 +159,9 @@ class AsyncConnection(_Target):
         if not isinstance(requests, Message):
             sent, failed = _kept_async(requests)
             timeout_s = timeout_s or MAX_TIMEOUT_S
-        async with self._channel() as channel:
+        async with self._channel(timeout_s) as (channel, left_s):
             kind: Any = channel.unary_stream if isinstance(requests, Message) else channel.stream_stream
-            with self._traced(path, timeout_s, request_id) as options:
+            with self._traced(path, left_s, request_id) as options:
                 answers: Any = kind(path, serialize, parse)(sent, **options)
                 answers._cython_call = _KeepsStatus(answers._cython_call)
                 try:
@@ -309,10 +173,8 @@ class AsyncConnection(_Target):
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
-        if self._place is not None:
-            self._place.close()
-        if self._dialled is not None:
-            await self._dialled.channel.close()
+        for channel in self._shut():
+            await channel.close()
 
     async def __aenter__(self) -> AsyncConnection:
         return self
@@ -321,6 +183,26 @@ class AsyncConnection(_Target):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _result(found: Future[Place], limit_s: float) -> Place:
+    """Wait for what a thread finds. (``asyncio.wrap_future`` would take the thread's work from the others who wait.)"""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: Future[Place]) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(done.set)
+
+    if not found.done():
+        found.add_done_callback(tell)
+        try:
+            async with asyncio.timeout(limit_s):
+                await done.wait()
+        except TimeoutError as error:
+            raise DeadlineExceededError from error
+    if found.cancelled():
+        raise CancelledError
+    return found.result()
 
 
 class _KeepsStatus:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+import weakref
+from typing import Any
 
 import urllib3
 from kubernetes import client, watch
@@ -14,26 +16,26 @@ from buhin.cluster.api import TIMEOUT_S, Cluster
 from buhin.errors import ClusterError, NoReadyPodError
 
 _WATCH_S = 300
-_LONGEST_PAUSE_S = 30.0
+_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+_LATER = (client.ApiException, ClusterError, urllib3.exceptions.HTTPError, OSError)
+"""After these the watch goes on where it was."""
 
 
 class Endpoints:
-    """Where the ready pods of a service are. A thread watches the EndpointSlices of its headless Service. Raises
-    ClusterError where the API does not tell.
+    """Where the ready pods of a service are. A thread watches the EndpointSlices of its headless Service until this is
+    closed, or nobody has it any more. Raises ClusterError where the API does not tell.
 
     (The library's SharedInformer connects again without a pause where the API is away.)
     """
 
     def __init__(self, cluster: Cluster, service: str, namespace: str) -> None:
-        self._cluster, self._service, self._namespace = cluster, service, namespace
-        self._selector = f"kubernetes.io/service-name={names.pods_service(service)}"
-        self._api = client.DiscoveryV1Api(cluster.api)
+        self._service, self._namespace = service, namespace
         self._slices: dict[str, client.V1EndpointSlice] = {}
-        self._closed = threading.Event()
-        self._watch = watch.Watch()
-        version = self._list()
-        self._thread = threading.Thread(target=self._follow, args=(version,), name=f"endpoints {service}", daemon=True)
-        self._thread.start()
+        following = _Following(cluster, service, namespace, weakref.ref(self))
+        self.close = weakref.finalize(self, following.stop)
+        """Watch no more."""
+        version = following.read()
+        threading.Thread(target=following.run, args=(version,), name=f"endpoints {service}", daemon=True).start()
 
     @property
     def target(self) -> Target:
@@ -43,58 +45,85 @@ class Endpoints:
             raise NoReadyPodError(service=self._service, namespace=self._namespace)
         return Target(addresses, names.host(self._service, self._namespace), pods=True)
 
-    def close(self) -> None:
-        """Watch no more."""
-        self._closed.set()
-        self._watch.stop()
+    def replace(self, slices: list[client.V1EndpointSlice]) -> None:
+        """The slices are these now."""
+        self._slices = {each.metadata.name: each for each in slices}
 
-    def _list(self) -> str:
-        with self._cluster.asked("list", "endpointslices", self._namespace):
-            found = self._api.list_namespaced_endpoint_slice(
-                self._namespace, label_selector=self._selector, _request_timeout=TIMEOUT_S
-            )
-        self._slices = {each.metadata.name: each for each in found.items}
-        return str(found.metadata.resource_version)
-
-    def _follow(self, version: str) -> None:
-        pause_s = 0.5
-        known: str | None = version
-        while not self._closed.is_set():
-            try:
-                known = known or self._list()
-                for event in self._watch.stream(
-                    self._api.list_namespaced_endpoint_slice,
-                    self._namespace,
-                    label_selector=self._selector,
-                    resource_version=known,
-                    timeout_seconds=_WATCH_S,
-                    _request_timeout=(TIMEOUT_S, _WATCH_S + TIMEOUT_S),
-                ):
-                    self._happened(event["type"], event["object"])
-                    if self._closed.is_set():
-                        return
-                    pause_s = 0.5
-                known = self._watch.resource_version or known
-                self._closed.wait(0.05)
-            except client.ApiException as error:
-                if error.status == 410:  # what happened since is forgotten
-                    known = None
-                else:
-                    pause_s = self._pause(pause_s)
-            except (ClusterError, urllib3.exceptions.HTTPError, OSError):
-                pause_s = self._pause(pause_s)
-
-    def _pause(self, seconds: float) -> float:
-        self._closed.wait(seconds)
-        return min(2 * seconds, _LONGEST_PAUSE_S)
-
-    def _happened(self, kind: str, each: client.V1EndpointSlice) -> None:
+    def happened(self, kind: str, each: client.V1EndpointSlice) -> None:
+        """One was ADDED, MODIFIED or DELETED."""
         slices = dict(self._slices)
         if kind == "DELETED":
             slices.pop(each.metadata.name, None)
         else:
             slices[each.metadata.name] = each
         self._slices = slices
+
+
+class _Following:
+    """The thread's part: it knows the endpoints only as long as somebody else has them."""
+
+    def __init__(self, cluster: Cluster, service: str, namespace: str, owner: weakref.ref[Endpoints]) -> None:
+        self._cluster, self._namespace, self._owner = cluster, namespace, owner
+        self._selector = f"kubernetes.io/service-name={names.pods_service(service)}"
+        self._api = client.DiscoveryV1Api(cluster.api)
+        self._stopped = threading.Event()
+        self._watch = watch.Watch(return_type=client.V1EndpointSlice)
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopped.set()
+        self._watch.stop()
+
+    def read(self) -> str:
+        """Tell the owner the slices that there are; the version of the list."""
+        with self._cluster.asked("list", "endpointslices", self._namespace):
+            found = self._api.list_namespaced_endpoint_slice(
+                self._namespace, label_selector=self._selector, _request_timeout=TIMEOUT_S
+            )
+        if owner := self._owner():
+            owner.replace(found.items)
+        return str(found.metadata.resource_version)
+
+    def run(self, version: str) -> None:
+        """Tell the owner what happens after a version."""
+        pause_s = _PAUSE_S
+        known: str | None = version
+        while not self._stopped.is_set():
+            try:
+                known = known or self.read()
+                for event in self._watch.stream(
+                    self._begin,
+                    self._namespace,
+                    label_selector=self._selector,
+                    resource_version=known,
+                    timeout_seconds=_WATCH_S,
+                    _request_timeout=(TIMEOUT_S, _WATCH_S + TIMEOUT_S),
+                ):
+                    self._tell(event)
+                    if self._stopped.is_set():
+                        return
+                    pause_s = _PAUSE_S
+                known = self._watch.resource_version or known
+                self._stopped.wait(0.05)
+            except Exception as error:  # noqa: BLE001 - else it would end silently
+                code = error.status if isinstance(error, client.ApiException) else 0
+                if code == 410 or not isinstance(error, _LATER):  # events were lost, or one cannot be read
+                    known = None
+                if code != 410:
+                    self._stopped.wait(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _begin(self, *arguments: Any, **options: Any) -> Any:
+        """Begin a watch; ``stop`` ends only those that it finds."""
+        response = self._api.list_namespaced_endpoint_slice(*arguments, **options)
+        if self._stopped.is_set():
+            response.close()
+        return response
+
+    def _tell(self, event: dict[str, Any] | None) -> None:
+        """Tell the owner; a blank line is no event."""
+        if event and (owner := self._owner()):
+            owner.happened(event["type"], event["object"])
 
 
 def ready_addresses(slices: list[client.V1EndpointSlice]) -> str:

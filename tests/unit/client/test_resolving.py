@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from kubernetes import watch
 
 from buhin import errors
 from buhin.client import AsyncTranslateClient, TranslateClient, resolving
@@ -25,34 +26,21 @@ from buhin.config import ClientSettings
 from buhin.translate.v1 import translate_pb2
 from tests.cluster_api import Access, ApiServer, Rule
 from tests.cluster_api.server import ADMIN
-from tests.cluster_api.store import Thing
-from tests.unit.cluster.recorded import NAMESPACE, healthy
+from tests.unit.client.moving import (
+    ADDRESS,
+    METHODS,
+    NAME,
+    REQUEST,
+    SLICE,
+    move,
+    pods,
+    recorded_slice,
+    slice_of,
+    until,
+    who,
+)
+from tests.unit.cluster.recorded import NAMESPACE
 from tests.unit.helm.rendering import example, the
-
-METHODS = translate_pb2.DESCRIPTOR.services_by_name["TranslateService"].methods_by_name
-SLICE = "buhin-translate-pods-7kw2m"
-NAME = f"buhin-translate.{NAMESPACE}.svc"
-ADDRESS = f"buhin://translate.{NAMESPACE}"
-
-
-@pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """An API server with the recorded objects, as a program in the cluster sees it."""
-    with ApiServer() as running:
-        running.put(*healthy())
-        monkeypatch.setenv("KUBECONFIG", str(running.kubeconfig(tmp_path / "kubeconfig", namespace=NAMESPACE)))
-        monkeypatch.setattr(here, "inside", lambda: True)
-        monkeypatch.setattr(resolving, "_known", lambda host: False)
-        yield running
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    for _ in range(2_000):
-        if holds():
-            return
-        threading.Event().wait(0.005)
-    raise AssertionError("it did not come about in ten seconds")
 
 
 @pytest.mark.parametrize(
@@ -145,24 +133,6 @@ def test_a_pod_asks_the_api_of_its_own_cluster(monkeypatch: pytest.MonkeyPatch, 
     assert not here.inside()
 
 
-def slice_of(thing: Thing, *hosts: str, port: int = 50051) -> Thing:
-    """The recorded slice with other pods."""
-    (kind,) = {"IPv6" if ":" in host else "IPv4" for host in hosts} or {"IPv4"}
-    endpoints = [{"addresses": [host], "conditions": {"ready": True}} for host in hosts]
-    ports = [{**each, "port": port} if each["name"] == "grpc" else each for each in thing["ports"]]
-    return thing | {"endpoints": endpoints, "addressType": kind, "ports": ports}
-
-
-def recorded_slice() -> Thing:
-    """That of the headless Service."""
-    return next(each for each in healthy() if each["metadata"]["name"] == SLICE)
-
-
-def move(api: ApiServer, *hosts: str, port: int = 50051) -> None:
-    """The pods are these now."""
-    api.put(slice_of(recorded_slice(), *hosts, port=port))
-
-
 @pytest.mark.parametrize(
     ("endpoints", "family", "expected"),
     [
@@ -209,6 +179,62 @@ def test_the_watch_follows_the_pods_whatever_becomes_of_it(api: ApiServer) -> No
     place.close()
 
 
+def following() -> list[threading.Thread]:
+    """The threads that watch."""
+    return [each for each in threading.enumerate() if each.name.startswith("endpoints ")]
+
+
+def test_a_closed_place_is_watched_no_more(api: ApiServer) -> None:
+    place = resolve(ADDRESS, ClientSettings())
+    assert len(following()) == 1
+    place.close()
+    until(lambda: not following())
+
+
+def test_a_client_that_is_dropped_is_watched_no_more(api: ApiServer) -> None:
+    client = TranslateClient(ADDRESS)
+    with pytest.raises(errors.UnavailableError):
+        client.list_languages()
+    assert len(following()) == 1
+    del client
+    gc.collect()
+    until(lambda: not following())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {"type": "ADDED", "object": None},
+        ValueError("an object that cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_does_not_end_the_watch(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, event: Any
+) -> None:
+    stream, spoiled = watch.Watch.stream, threading.Event()
+
+    def spoil(self: watch.Watch, *arguments: Any, **options: Any) -> Iterator[Any]:
+        for each in stream(self, *arguments, **options):
+            if not spoiled.is_set():
+                spoiled.set()
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+                if event is not None:
+                    continue
+            yield each
+
+    monkeypatch.setattr(watch.Watch, "stream", spoil)
+    place = resolve(ADDRESS, ClientSettings())
+    move(api, "10.0.0.1")
+    assert spoiled.wait(10)
+    until(lambda: place.target.address == "ipv4:10.0.0.1:50051")
+    move(api, "10.0.0.2")
+    until(lambda: place.target.address == "ipv4:10.0.0.2:50051")
+    place.close()
+
+
 def somewhere(place: resolving.Place) -> bool:
     """Whether it is somewhere."""
     try:
@@ -234,59 +260,6 @@ def test_who_may_not_read_is_told(api: ApiServer) -> None:
     api.tokens[ADMIN] = Access("nobody", [])
     with TranslateClient(ADDRESS) as client, pytest.raises(errors.ClusterForbiddenError, match="list endpointslices"):
         client.list_languages()
-
-
-class Pods:
-    """Servers on addresses of their own, all at the same port, that tell who answered; a stream echoes."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self._servers: dict[str, grpc.aio.Server] = {}
-
-    async def start(self, host: str) -> None:
-        """One more."""
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-
-        async def answer(request: bytes, context: Any) -> bytes:
-            return translate_pb2.TranslateTextResponse(
-                translations=[translate_pb2.Translation(translated_text=host)]
-            ).SerializeToString()
-
-        async def echo(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
-            async for _ in requests:
-                yield translate_pb2.StreamTranslateTextResponse(translated_text=host).SerializeToString()
-
-        handlers: dict[str, Any] = {
-            "TranslateText": grpc.unary_unary_rpc_method_handler(answer),
-            "StreamTranslateText": grpc.stream_stream_rpc_method_handler(echo),
-        }
-        server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler("buhin.translate.v1.TranslateService", handlers)]
-        )
-        self.port = server.add_insecure_port(f"{host}:{self.port}")
-        await server.start()
-        self._servers[host] = server
-
-    async def stop(self, *hosts: str) -> None:
-        """They are gone."""
-        for host in hosts or list(self._servers):
-            await self._servers.pop(host).stop(0)
-
-
-@asynccontextmanager
-async def pods(*hosts: str) -> AsyncIterator[Pods]:
-    """Servers that run."""
-    found = Pods()
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(found.stop)
-        for host in hosts:
-            await found.start(host)
-        yield found
-
-
-def who(answer: Any) -> str:
-    """Who answered."""
-    return str(answer.translations[0].translated_text)
 
 
 async def test_calls_go_to_all_pods_in_turn_and_follow_them(api: ApiServer) -> None:
@@ -324,9 +297,6 @@ async def test_the_same_without_asyncio(api: ApiServer) -> None:
                 until(lambda: who(client.translate_text(["a"], target="en")) == "127.0.0.2")
 
         await asyncio.to_thread(follow)
-
-
-REQUEST = translate_pb2.StreamTranslateTextRequest(text="a")
 
 
 async def test_a_stream_goes_on_where_it_began_and_its_channel_is_closed_after_it(api: ApiServer) -> None:

@@ -16,7 +16,7 @@ from buhin import errors
 from buhin.cluster.api import Cluster
 from buhin.cluster.forward import Forward, _exchange
 from tests.cluster_api import ApiServer
-from tests.unit.client.test_resolving import until
+from tests.unit.client.moving import until
 from tests.unit.cluster.recorded import NAMESPACE, POD, healthy
 from tests.unit.serving.auth.issuing import Authority
 
