@@ -81,7 +81,7 @@ def resolve(address: str, settings: ClientSettings) -> Place:
     except ModuleNotFoundError as error:
         problem = f"the DNS does not know {pods}, and asking the API needs: pip install 'buhin[cluster]'"
         raise ClusterError(problem=problem) from error
-    return Endpoints(Cluster(), service, namespace)
+    return Endpoints(Cluster(), settings.release, function, namespace)
 
 
 def _known(host: str) -> bool:

@@ -17,33 +17,38 @@ from buhin.errors import ClusterError, NoReadyPodError
 
 _WATCH_S = 300
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+_OF = "kubernetes.io/service-name"
 _LATER = (client.ApiException, ClusterError, urllib3.exceptions.HTTPError, OSError)
 """After these the watch goes on where it was."""
 
 
 class Endpoints:
-    """Where the ready pods of a service are. A thread watches the EndpointSlices of its headless Service until this is
-    closed, or nobody has it any more. Raises ClusterError where the API does not tell.
+    """Where the ready pods of a function's service are: that of a release, found by its labels. A thread watches the
+    EndpointSlices until this is closed, or nobody has it any more. Raises ClusterError where the API does not tell.
 
     (The library's SharedInformer connects again without a pause where the API is away.)
     """
 
-    def __init__(self, cluster: Cluster, service: str, namespace: str) -> None:
-        self._service, self._namespace = service, namespace
+    def __init__(self, cluster: Cluster, release: str, function: str, namespace: str) -> None:
+        self._release, self._service, self._namespace = release, names.service(release, function), namespace
         self._slices: dict[str, client.V1EndpointSlice] = {}
-        following = _Following(cluster, service, namespace, weakref.ref(self))
+        selector = f"{names.SELECTOR},{names.FUNCTION}={function}"
+        following = _Following(cluster, selector, namespace, weakref.ref(self))
         self.close = weakref.finalize(self, following.stop)
         """Watch no more."""
         version = following.read()
-        threading.Thread(target=following.run, args=(version,), name=f"endpoints {service}", daemon=True).start()
+        threading.Thread(target=following.run, args=(version,), name=f"endpoints {function}", daemon=True).start()
 
     @property
     def target(self) -> Target:
         """Where they are now. Raises NoReadyPodError where none is ready."""
-        addresses = ready_addresses(list(self._slices.values()))
+        slices = list(self._slices.values())
+        service = _service(slices, self._release, self._service)
+        headless = names.pods_service(service)
+        addresses = ready_addresses([each for each in slices if each.metadata.labels[_OF] == headless])
         if not addresses:
-            raise NoReadyPodError(service=self._service, namespace=self._namespace)
-        return Target(addresses, names.host(self._service, self._namespace), pods=True)
+            raise NoReadyPodError(service=service, namespace=self._namespace)
+        return Target(addresses, names.host(service, self._namespace), pods=True)
 
     def replace(self, slices: list[client.V1EndpointSlice]) -> None:
         """The slices are these now."""
@@ -62,9 +67,8 @@ class Endpoints:
 class _Following:
     """The thread's part: it knows the endpoints only as long as somebody else has them."""
 
-    def __init__(self, cluster: Cluster, service: str, namespace: str, owner: weakref.ref[Endpoints]) -> None:
-        self._cluster, self._namespace, self._owner = cluster, namespace, owner
-        self._selector = f"kubernetes.io/service-name={names.pods_service(service)}"
+    def __init__(self, cluster: Cluster, selector: str, namespace: str, owner: weakref.ref[Endpoints]) -> None:
+        self._cluster, self._selector, self._namespace, self._owner = cluster, selector, namespace, owner
         self._api = client.DiscoveryV1Api(cluster.api)
         self._stopped = threading.Event()
         self._watch = watch.Watch(return_type=client.V1EndpointSlice)
@@ -124,6 +128,19 @@ class _Following:
         """Tell the owner; a blank line is no event."""
         if event and (owner := self._owner()):
             owner.happened(event["type"], event["object"])
+
+
+def _service(slices: list[client.V1EndpointSlice], release: str, expected: str) -> str:
+    """The Service whose pods have a headless one: that of the expected name, else the first of the release."""
+    suffix = names.pods_service("")
+    headless = {
+        str(labels[_OF]).removesuffix(suffix): labels.get(names.INSTANCE)
+        for labels in (each.metadata.labels for each in slices)
+        if labels[_OF].endswith(suffix)
+    }
+    if expected in headless:
+        return expected
+    return min((name for name, instance in headless.items() if instance == release), default=expected)
 
 
 def ready_addresses(slices: list[client.V1EndpointSlice]) -> str:

@@ -6,13 +6,13 @@ CHART = "buhin"
 GRPC_PORT, HEALTH_PORT, METRICS_PORT = 50051, 50151, 50251
 """Of every service in a cluster."""
 
-NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
 FUNCTION = "buhin/function"
 TLS = "buhin/tls"
 """Annotation of a Service: ``none``, ``server`` or ``mutual``."""
-SELECTOR = f"{NAME}={CHART}"
+SELECTOR = f"app.kubernetes.io/part-of={CHART}"
+"""Of everything of the chart, whatever its release is called."""
 
 
 def key(function: str) -> str:
@@ -21,9 +21,11 @@ def key(function: str) -> str:
 
 
 def service(release: str, function: str) -> str:
-    """The Service of a function. A release whose name has that of the chart in it is not named after it again."""
+    """The Service of a function, where the release has no names of its own (``nameOverride``, ``fullnameOverride``). A
+    release whose name has that of the chart in it is not named after it again; 40 characters of it are left.
+    """
     full = release if CHART in release else f"{release}-{CHART}"
-    return f"{full}-{key(function)}"
+    return f"{full[:40].removesuffix('-')}-{key(function)}"[:58].removesuffix("-")
 
 
 def pods_service(service: str) -> str:

@@ -19,9 +19,10 @@ from buhin import errors
 from buhin.client import AsyncTranslateClient, TranslateClient, resolving
 from buhin.client.connection import AsyncConnection, Connection
 from buhin.client.resolving import Target, resolve
-from buhin.cluster import here
+from buhin.cluster import here, names
 from buhin.cluster.api import Cluster
 from buhin.cluster.endpoints import Endpoints, ready_addresses
+from buhin.cluster.services import find
 from buhin.config import ClientSettings
 from buhin.translate.v1 import translate_pb2
 from tests.cluster_api import Access, ApiServer, Rule
@@ -40,7 +41,7 @@ from tests.unit.client.moving import (
     who,
 )
 from tests.unit.cluster.recorded import NAMESPACE
-from tests.unit.helm.rendering import example, the
+from tests.unit.helm.rendering import example, of, rendered, the
 
 
 @pytest.mark.parametrize(
@@ -235,6 +236,39 @@ def test_what_cannot_be_read_does_not_end_the_watch(
     place.close()
 
 
+@pytest.mark.parametrize(
+    ("release", "values", "name"),
+    [
+        ("north", {"nameOverride": "catalogue"}, "north-catalogue-translate"),
+        ("east", {"fullnameOverride": "ai-of-the-city"}, "ai-of-the-city-translate"),
+        ("south", {}, "south-buhin-translate"),
+        ("the-catalogue-of-the-bureau-of-general-affairs", {}, "the-catalogue-of-the-bureau-of-general-a-translate"),
+        (
+            "buhin-of-the-long-bureau-of-construction-too",
+            {},
+            "buhin-of-the-long-bureau-of-construction-translate",
+        ),
+    ],
+)
+def test_a_service_is_found_whatever_the_chart_calls_it(
+    api: ApiServer, release: str, values: dict[str, Any], name: str
+) -> None:
+    services = [each for each in of(rendered(values, release=release), "Service") if "-translate" in str(each)]
+    headless = the(services, "Service", f"{name}-pods")
+    if not values:
+        assert names.service(release, "translate") == name
+    labels = headless["metadata"]["labels"] | {"kubernetes.io/service-name": f"{name}-pods"}
+    slices = slice_of(recorded_slice(), "10.0.0.7")
+    slices["metadata"] |= {"name": f"{name}-pods-1", "labels": labels}
+    api.put(slices, *(each | {"metadata": each["metadata"] | {"namespace": NAMESPACE}} for each in services))
+    for said in {release, name.removesuffix("-translate")} if "buhin" in name else {release}:
+        place = resolve(ADDRESS, ClientSettings(release=said))
+        assert place.target == Target("ipv4:10.0.0.7:50051", f"{name}.{NAMESPACE}.svc", pods=True)
+        place.close()
+    (found,) = [each for each in find(Cluster(), NAMESPACE) if each.endpoints == ("10.0.0.7",)]
+    assert (found.name, found.release, found.function) == (name, release, "translate")
+
+
 def somewhere(place: resolving.Place) -> bool:
     """Whether it is somewhere."""
     try:
@@ -246,7 +280,7 @@ def somewhere(place: resolving.Place) -> bool:
 def test_the_role_of_readers_grants_what_this_needs_and_no_more(api: ApiServer) -> None:
     rules = the(example("production"), "Role", "buhin-reader")["rules"]
     reader = api.tokens[ADMIN] = Access("system:serviceaccount:ai:reader", Rule.of(rules, NAMESPACE))
-    place = Endpoints(Cluster(), "buhin-translate", NAMESPACE)
+    place = Endpoints(Cluster(), "buhin", "translate", NAMESPACE)
     move(api, "10.0.0.9")
     until(lambda: place.target.address == "ipv4:10.0.0.9:50051")
     place.close()
