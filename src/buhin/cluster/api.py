@@ -10,6 +10,7 @@ from pathlib import Path
 
 import urllib3
 import websocket
+import yaml
 from kubernetes import client, config
 from kubernetes.config import kube_config
 from pydantic import ValidationError
@@ -35,11 +36,8 @@ class Cluster:
                 config.load_incluster_config(client_configuration=self._configuration)
                 own = here.namespace()
             else:
-                config.load_kube_config(file, context or None, self._configuration, persist_config=False)
-                contexts, current = kube_config.list_kube_config_contexts(file)
-                chosen = next((each for each in contexts if each["name"] == context), current)
-                own = chosen["context"].get("namespace") or own
-        except (config.ConfigException, OSError) as error:
+                own = _load(file, context, self._configuration) or own
+        except (config.ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
             raise NoClusterError(problem=str(error)) from error
         self._configuration.retries = False
         self.namespace = namespace or own
@@ -79,3 +77,13 @@ class Cluster:
         except (ValueError, KeyError, TypeError):
             said = f"HTTP {code}"
         return ClusterError(problem=f"{verb} {resource}: {said}")
+
+
+def _load(file: str, context: str, configuration: client.Configuration) -> str:
+    """Read a context of a kubeconfig, or the current one; its namespace. Raises what the library and YAML raise."""
+    merged = kube_config.KubeConfigMerger(file).config
+    if merged is None:
+        raise config.ConfigException(f"there is no kubeconfig {file}")
+    loader = kube_config.KubeConfigLoader(merged, active_context=context or None)
+    loader.load_and_set(configuration)
+    return str(loader.current_context["context"].get("namespace") or "")

@@ -6,6 +6,8 @@ import select
 import socket
 import socketserver
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +15,7 @@ import websocket
 from kubernetes.stream import ws_client
 from websocket import ABNF
 
-from buhin.cluster.api import Cluster
+from buhin.cluster.api import TIMEOUT_S, Cluster
 from buhin.errors import BuhinError
 
 _CHUNK = 16 * 1024
@@ -63,7 +65,7 @@ class Forward:
         with self._cluster.asked("get, create", "pods/portforward", self._namespace):
             configuration, headers = self._cluster.credentials(path)
             url = ws_client.get_websocket_url(configuration.host + path, [("ports", str(self._port))])
-            return ws_client.create_websocket(configuration, url, headers)
+            return _within(TIMEOUT_S, lambda: ws_client.create_websocket(configuration, url, headers))
 
     def _carry(self, here: socket.socket) -> None:
         """Carry bytes both ways until one side ends."""
@@ -82,6 +84,31 @@ class Forward:
             with self._lock:
                 self._open.discard(there)
             there.shutdown()
+
+
+def _within(limit_s: float, connect: Callable[[], Any]) -> Any:
+    """Connect, or raise TimeoutError: the library sets no limit. A connection that comes too late is closed."""
+    found: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            there = connect()
+        except Exception as error:  # noqa: BLE001 - told to who waits
+            if found.set_running_or_notify_cancel():
+                found.set_exception(error)
+            return
+        if found.set_running_or_notify_cancel():
+            found.set_result(there)
+        else:
+            there.shutdown()
+
+    threading.Thread(target=run, name="connect", daemon=True).start()
+    try:
+        return found.result(limit_s)
+    except TimeoutError:
+        if not found.cancel():
+            return found.result()
+        raise TimeoutError(f"no answer in {limit_s:g} s") from None
 
 
 class _Server(socketserver.ThreadingTCPServer):

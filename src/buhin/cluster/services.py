@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 
 from kubernetes import client
@@ -17,10 +18,10 @@ from buhin.cluster.api import TIMEOUT_S, Cluster
 from buhin.cluster.forward import Forward
 from buhin.cluster.snapshot import statuses
 from buhin.config import ClientSettings
-from buhin.errors import BuhinError, InvalidValueError, NoReadyPodError, ServiceNotFoundError
+from buhin.errors import BuhinError, InvalidValueError, NoReadyPodError, ServiceNotFoundError, ServiceWithoutTlsError
 
 _AT_ONCE = 8
-_METRICS_S = 5.0
+_METRICS_S, _METRICS_BYTES = 5.0, 4 << 20
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,16 @@ def ready_pod(service: Service) -> Pod:
 
 
 def settings_for(service: Service, settings: ClientSettings) -> ClientSettings:
-    """The caller's settings with TLS as the service speaks it. Raises InvalidValueError where the service wants a
+    """The caller's settings with TLS as the service speaks it, and without it no token. Raises ServiceWithoutTlsError
+    where the settings ask for TLS and the service says that it has none, InvalidValueError where the service wants a
     certificate of the caller and there is none.
     """
     if service.tls == "none":
-        off = {"tls": False, "tls_ca": None, "client_certificate": None, "client_key": None}
-        return settings.model_copy(update=off)
+        asked = [name for name in ("tls", "tls_ca", "client_certificate", "client_key") if getattr(settings, name)]
+        if asked:
+            given = ", ".join(f"BUHIN_{name.upper()}" for name in asked)
+            raise ServiceWithoutTlsError(service=service.name, namespace=service.namespace, settings=given)
+        return settings.model_copy(update={"token": None, "token_file": None})
     if service.tls == "mutual" and not (settings.client_certificate and settings.client_key):
         accepted = "BUHIN_CLIENT_CERTIFICATE, BUHIN_CLIENT_KEY"
         raise InvalidValueError(field="BUHIN_CLIENT_CERTIFICATE", value="-", accepted=accepted)
@@ -230,8 +235,8 @@ def _asked(cluster: Cluster, service: Service, pod: Pod) -> Pod:
         with Forward(cluster, service.namespace, pod.name, names.METRICS_PORT) as forward:
             try:
                 return replace(pod, metrics=read(_get(f"http://{forward.address}/metrics")))
-            except (OSError, ValueError) as error:
-                return replace(pod, problem=forward.problem or str(error))
+            except (OSError, HTTPException, ValueError, LookupError) as error:
+                return replace(pod, problem=forward.problem or str(error) or type(error).__name__)
     except BuhinError as error:
         return replace(pod, problem=error.message)
 
@@ -239,7 +244,10 @@ def _asked(cluster: Cluster, service: Service, pod: Pod) -> Pod:
 def _get(url: str) -> str:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(url, timeout=_METRICS_S) as answer:
-        return str(answer.read().decode("utf-8"))
+        data: bytes = answer.read(_METRICS_BYTES + 1)
+        if len(data) > _METRICS_BYTES or answer.length:
+            raise IncompleteRead(data, answer.length)
+        return data.decode("utf-8")
 
 
 def read(text: str) -> Metrics:

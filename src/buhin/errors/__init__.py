@@ -49,6 +49,7 @@ BuhinError
 │   ├── ClusterForbiddenError           CLUSTER_FORBIDDEN
 │   ├── ServiceNotFoundError            SERVICE_NOT_FOUND
 │   ├── NoReadyPodError                 NO_READY_POD
+│   ├── ServiceWithoutTlsError          SERVICE_WITHOUT_TLS
 │   └── OutsideClusterError             OUTSIDE_CLUSTER
 ├── SpecError                         INVALID_ARGUMENT     INVALID_SPEC
 ├── RunError                          ABORTED              RUN_FAILED
@@ -108,6 +109,7 @@ from buhin.errors.cluster import (
     NoReadyPodError,
     OutsideClusterError,
     ServiceNotFoundError,
+    ServiceWithoutTlsError,
 )
 from buhin.errors.inputs import (
     EmptyInputError,
@@ -191,6 +193,7 @@ __all__ = [
     "RunStoppedError",
     "ScopeMissingError",
     "ServiceNotFoundError",
+    "ServiceWithoutTlsError",
     "SourceError",
     "SpecError",
     "StreamIdleError",

@@ -66,6 +66,20 @@ class NoReadyPodError(ClusterError):
     )
 
 
+class ServiceWithoutTlsError(ClusterError):
+    """The caller's settings ask for TLS, and a service says that it has none."""
+
+    reason = "SERVICE_WITHOUT_TLS"
+    text = (
+        "{service} in namespace {namespace} says that it has no TLS (annotation buhin/tls), and {settings} ask for it; "
+        "nothing was sent. Ask its operator; if that is right, unset them"
+    )
+    text_ja = (
+        "名前空間 {namespace} の {service} は TLS なし (注釈 buhin/tls) ですが、{settings} が TLS を求めています。"
+        "何も送信していません。管理者に確認し、正しければ設定を外してください"
+    )
+
+
 class OutsideClusterError(ClusterError):
     """Pods cannot be reached from where the caller is."""
 
