@@ -15,12 +15,23 @@ from buhin.client.catalogue import service_info
 from buhin.client.connection import Connection
 from buhin.common.v1 import common_pb2
 from buhin.config import ClientSettings
-from buhin.errors import BuhinError, CancelledError, ModelError, QueueFullError, UnavailableError
+from buhin.errors import (
+    BuhinError,
+    CancelledError,
+    ClusterUnreachableError,
+    ModelError,
+    NoReadyPodError,
+    QueueFullError,
+    UnavailableError,
+)
 from buhin.pipelines.spec import Spec
 from buhin.pipelines.types import function_of
 
 RETRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Waits before a service that does not answer is called again; after the last the run stops."""
+
+RETRIED = (UnavailableError, QueueFullError, NoReadyPodError, ClusterUnreachableError)
+"""Errors of a service that is not there, or has no room, now."""
 
 
 class Caller:
@@ -67,7 +78,7 @@ class Caller:
                 raise CancelledError
             try:
                 return connection.unary(method, request, timeout_s=timeout_s, request_id=request_id)
-            except (UnavailableError, QueueFullError) as error:
+            except RETRIED as error:
                 if delay_s is None or isinstance(error, ModelError):
                     raise
                 on_wait(error)

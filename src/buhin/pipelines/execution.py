@@ -14,12 +14,10 @@ from buhin.errors import (
     BuhinError,
     CancelledError,
     NotImplementedMethodError,
-    QueueFullError,
     RunError,
     RunStoppedError,
-    UnavailableError,
 )
-from buhin.pipelines.calling import Caller
+from buhin.pipelines.calling import RETRIED, Caller
 from buhin.pipelines.inputs import InputFile, Value
 from buhin.pipelines.references import UNSET, value_of
 from buhin.pipelines.request import fill
@@ -30,7 +28,7 @@ from buhin.pipelines.spec import Spec, Step
 Kept = dict[str, str]
 """What is remembered of a call, in DBOS: where its result is (Stored), or why there is none (Failure)."""
 
-PASSING = (UnavailableError, QueueFullError, CancelledError, NotImplementedMethodError)
+PASSING = (*RETRIED, CancelledError, NotImplementedMethodError)
 """Errors of a call that say nothing about its request: the run stops, and the call is made again later."""
 
 

@@ -86,10 +86,11 @@ class Run:
             yield
 
     def store(self, step: str, index: int, data: bytes) -> Stored:
-        """Keep a result."""
-        path = f"results/{step}/{index}.binpb"
+        """Keep a result, beside what another worker may have kept in its place."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = f"results/{step}/{index}-{digest[:16]}.binpb"
         write_whole(self.folder / path, data)
-        return Stored(path, hashlib.sha256(data).hexdigest())
+        return Stored(path, digest)
 
     def load(self, stored: Stored) -> bytes:
         """A result that was kept; raises RunError where it is not there or not the same."""

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from buhin.client.connection import Connection
 from buhin.errors import (
     BuhinError,
+    ClusterUnreachableError,
     DeadlineExceededError,
     EmptyInputError,
     InvalidInputError,
     InvalidValueError,
+    NoReadyPodError,
     OutOfRangeError,
     QueueFullError,
     RunError,
@@ -26,7 +29,7 @@ from buhin.errors import (
 from buhin.pipelines import execution, runner
 from buhin.pipelines.checker import load
 from buhin.pipelines.runner import Progress, Report
-from buhin.pipelines.runs import runs
+from buhin.pipelines.runs import Run, RunRecord, runs
 from tests.conftest import ROOT
 from tests.fleet import METHODS, Fleet
 
@@ -135,6 +138,30 @@ def test_a_service_that_comes_back_while_the_run_waits_is_called_again(fleet: Fl
 
 
 @pytest.mark.parametrize(
+    "error",
+    [NoReadyPodError(service="buhin-image-inspect", namespace="ai"), ClusterUnreachableError(address="a", problem="b")],
+    ids=lambda error: error.reason,
+)
+def test_a_photograph_whose_service_is_not_found_yet_has_not_failed(
+    error: BuhinError, fleet: Fleet, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, unary = iter([True, True]), Connection.unary
+
+    def found_at_the_third_time(*arguments: Any, **options: Any) -> Any:
+        if next(first, False):
+            raise error
+        return unary(*arguments, **options)
+
+    monkeypatch.setattr(Connection, "unary", found_at_the_third_time)
+    with pytest.raises(RunStoppedError):
+        start(fleet, SURVEY, photographs)
+    seen: list[Progress] = []
+    report = start(fleet, SURVEY, photographs, retry_delays_s=(0.0,), on_progress=seen.append)
+    assert [progress.waiting for progress in seen if progress.waiting] == [error]
+    assert [label for label, _ in report.results["inspect"].failures()] == ["broken.jpg"]
+
+
+@pytest.mark.parametrize(
     ("error", "calls"),
     [
         (QueueFullError(waiting=1, retry_after_s=0.01), 3),
@@ -227,6 +254,12 @@ def test_a_damaged_result_is_noticed(fleet: Fleet, recording: Path) -> None:
         start(fleet, MINUTES, recording)
     assert "summarize" not in fleet.calls[2:]
     start(fleet, MINUTES, recording, fresh=True)
+
+
+def test_what_two_workers_keep_in_one_place_is_there_for_both(tmp_path: Path) -> None:
+    run = Run(tmp_path, RunRecord("a-1", "a", "a.yaml", [], {}, ""))
+    kept = {data: run.store("inspect", 0, data) for data in (b"of one", b"of the other")}
+    assert {data: run.load(stored) for data, stored in kept.items()} == {data: data for data in kept}
 
 
 def test_an_input_that_changes_during_the_run_is_noticed(fleet: Fleet, photographs: Path) -> None:
