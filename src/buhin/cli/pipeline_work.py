@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -30,7 +31,7 @@ def work(
     from pydantic import ValidationError
 
     from buhin.config import ClientSettings
-    from buhin.pipelines.workers import FAILED, Place, Worker, read
+    from buhin.pipelines.workers import AGAIN, FAILED, Place, Worker, read
 
     with output.reported():
         settings = ClientSettings()
@@ -40,10 +41,17 @@ def work(
         problems = error.exceptions if isinstance(error, ExceptionGroup) else [error]
         _tell("", number, "stopped", message="; ".join(str(each) for each in problems))
         raise typer.Exit(FAILED) from None
-    worker = Worker(spec, submission, Place(number, root, settings), functools.partial(_tell, submission.run, number))
-    for each in (signal.SIGTERM, signal.SIGINT):  # in a thread: the handler may interrupt whoever holds the same lock
-        signal.signal(each, lambda *_: threading.Thread(target=worker.stop, daemon=True).start())
-    _end(worker.run())
+    tell = functools.partial(_tell, submission.run, number)
+    code = AGAIN
+    try:
+        worker = Worker(spec, submission, Place(number, root, settings), tell)
+        for each in (signal.SIGTERM, signal.SIGINT):  # in a thread: it may interrupt whoever holds the same lock
+            signal.signal(each, lambda *_: threading.Thread(target=worker.stop, daemon=True).start())
+        code = worker.run()
+    except BaseException as error:  # noqa: BLE001 - whatever it is: its lock is gone, so it must not live on
+        tell("stopped", message=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+    finally:
+        _end(code)
 
 
 def forget(run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")]) -> None:

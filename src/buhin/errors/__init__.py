@@ -53,6 +53,7 @@ BuhinError
 │   └── OutsideClusterError             OUTSIDE_CLUSTER
 ├── SpecError                         INVALID_ARGUMENT     INVALID_SPEC
 ├── RunError                          ABORTED              RUN_FAILED
+│   ├── InputFileError                  INPUT_FILE
 │   └── RunStoppedError                 RUN_STOPPED
 ├── BundleError                       FAILED_PRECONDITION  BUNDLE_FAILED
 │   ├── BundleInputError                BUNDLE_INPUT
@@ -142,7 +143,7 @@ from buhin.errors.refusals import (
     UnauthenticatedError,
     UnknownCallerError,
 )
-from buhin.errors.runs import RunError, RunStoppedError, SpecError
+from buhin.errors.runs import InputFileError, RunError, RunStoppedError, SpecError
 
 __all__ = [
     "MAX_VALUE_BYTES",
@@ -165,6 +166,7 @@ __all__ = [
     "EmptyInputError",
     "EngineFailedError",
     "EngineLostError",
+    "InputFileError",
     "InputTooLargeError",
     "InternalError",
     "InvalidInputError",

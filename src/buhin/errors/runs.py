@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 
 from buhin.errors.base import BuhinError
@@ -17,12 +19,22 @@ class SpecError(BuhinError):
 
 
 class RunError(BuhinError):
-    """A run of a pipeline cannot go on as it is."""
+    """A run of a pipeline cannot go on as it is. ``problem_ja`` is the problem in Japanese, where there is a text."""
 
     code = grpc.StatusCode.ABORTED
     reason = "RUN_FAILED"
     text = "{run}: {problem}"
-    text_ja = "{run}: {problem}"
+    text_ja = "{run}: {problem_ja}"
+
+    def __init__(self, *, problem: object = "", problem_ja: object = "", **values: Any) -> None:
+        super().__init__(problem=problem, problem_ja=problem_ja or problem, **values)
+
+
+class InputFileError(RunError):
+    """A file of a run's input cannot be read, or is not what it was."""
+
+    reason = "INPUT_FILE"
+    text_ja = "入力ファイル {run}: {problem_ja}"
 
 
 class RunStoppedError(RunError):

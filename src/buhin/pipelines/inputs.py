@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from buhin.errors import EmptyInputError, InvalidValueError, OutOfRangeError, RunError
+from buhin.errors import EmptyInputError, InputFileError, InvalidValueError, OutOfRangeError
 from buhin.pipelines.types import INTEGER_RANGES
 
 Value = str | int | float | bool
@@ -49,20 +49,35 @@ class InputFile:
 
     @classmethod
     def at(cls, path: Path) -> InputFile:
-        """The file at a path, as it is now."""
-        with path.open("rb") as stream:
-            return cls(path, path.name, hashlib.file_digest(stream, "sha256").hexdigest())
+        """The file at a path, as it is now. Raises InputFileError where it cannot be read."""
+        try:
+            with path.open("rb") as stream:
+                return cls(path, path.name, hashlib.file_digest(stream, "sha256").hexdigest())
+        except OSError as error:
+            raise _unreadable(path.name, error) from error
 
     @property
     def bytes(self) -> bytes:
-        """What the file holds; raises RunError where it is not what it was when the run began."""
+        """What the file holds; raises InputFileError where it is not what it was when the run began."""
         try:
             data = self.path.read_bytes()
         except OSError as error:
-            raise RunError(run=self.name, problem=f"the input cannot be read: {error.strerror}") from error
+            raise _unreadable(self.name, error) from error
         if hashlib.sha256(data).hexdigest() != self.digest:
-            raise RunError(run=self.name, problem="the input was changed while the run was going on; run again")
+            raise InputFileError(
+                run=self.name,
+                problem="the input was changed while the run was going on; run again",
+                problem_ja="実行中に入力が変更されました。もう一度実行してください",
+            )
         return data
+
+
+def _unreadable(name: str, error: OSError) -> InputFileError:
+    return InputFileError(
+        run=name,
+        problem=f"the input cannot be read: {error.strerror}",
+        problem_ja=f"入力を読めません: {error.strerror}",
+    )
 
 
 def collect(paths: Iterable[Path], rule: InputRule) -> list[InputFile]:

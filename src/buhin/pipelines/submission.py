@@ -19,8 +19,16 @@ def _inside(path: str) -> str:
     return path
 
 
+def _no_forgetting(name: str) -> str:
+    if name.endswith("-forget"):
+        raise ValueError("names that end in -forget are those of the Jobs that delete runs")
+    return name
+
+
 InsideClaim = Annotated[str, AfterValidator(_inside)]
-RunName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME)]
+RunName = Annotated[
+    str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME), AfterValidator(_no_forgetting)
+]
 RUN_NAME: TypeAdapter[str] = TypeAdapter(RunName)
 
 
@@ -30,7 +38,7 @@ class Submission(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: RunName
-    """Name of the run, of its Job and, after ``buhin_``, of its schema in the database."""
+    """Name of the run and of its Job; part of the name of its schema in the database."""
     inputs: list[InsideClaim] = Field(min_length=1)
     """Files, or folders of files."""
     out: InsideClaim
@@ -46,9 +54,11 @@ class Submission(BaseModel):
         return self.model_dump_json(exclude={"concurrency"})
 
 
-def schema_of(run: str) -> str:
-    """Schema of a run in PostgreSQL, where DBOS keeps what it knows of it and of nothing else."""
-    return f"buhin_{run.replace('-', '_')}"
+def schema_of(run: str, token: str) -> str:
+    """Schema of a run in PostgreSQL, where DBOS keeps what it knows of it and of nothing else. The token is that of the
+    run's record on the claim, so that runs of one name on several claims can share a database.
+    """
+    return f"buhin_{run.replace('-', '_')}_{token}"
 
 
 def state_of(run: str, state_dir: Path) -> Path:

@@ -9,7 +9,6 @@ takes its place recovers its parts, or any other worker that finds its lock free
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 import threading
 import time
@@ -24,13 +23,21 @@ from dbos import DBOS, Queue, SetWorkflowID, WorkflowHandle
 from sqlalchemy.exc import SQLAlchemyError
 
 from buhin.config import ClientSettings
-from buhin.errors import BuhinError, CancelledError, NotImplementedMethodError, RunError, RunStoppedError
+from buhin.errors import (
+    BuhinError,
+    CancelledError,
+    InputFileError,
+    NotImplementedMethodError,
+    RunError,
+    RunStoppedError,
+)
 from buhin.pipelines import inputs
 from buhin.pipelines.calling import RETRY_DELAYS_S, Caller
 from buhin.pipelines.execution import PASSING, Execution, Kept, failed
-from buhin.pipelines.presence import FileLock, Presence, SessionLocks
+from buhin.pipelines.presence import CONNECTING, FileLock, Presence, SessionLocks
+from buhin.pipelines.records import identified, token_of
 from buhin.pipelines.runner import Pause, Steps, configured
-from buhin.pipelines.runs import FORMAT, Stored, open_or_create, open_run, write_whole
+from buhin.pipelines.runs import Stored, open_or_create, open_run
 from buhin.pipelines.spec import Spec
 from buhin.pipelines.submission import PIPELINE_FILE, SUBMISSION_FILE, Submission, schema_of, state_of
 
@@ -40,6 +47,7 @@ DONE, AGAIN, FAILED = 0, 1, 3
 MAX_TOLD = 100
 """Most failures that the result of a run names; how many there were it always says."""
 
+_GOING_ON = ("ENQUEUED", "DELAYED", "PENDING")
 _POLL_S = 0.2
 _LOOK_S = 1.0
 _TELL_S = 2.0
@@ -73,6 +81,7 @@ class Worker:
         self._place = place
         self._name = f"worker-{place.number}"
         self._state = state_of(submission.run, place.settings.state_dir)
+        self._workflow = f"run:{submission.run}"
         self._tell = tell
         self._values: dict[str, inputs.Value | None] = {}
         self._caller = Caller(spec, place.settings, retry_delays_s)
@@ -102,26 +111,25 @@ class Worker:
 
     def _work(self, stack: ExitStack) -> int:
         self._values = inputs.parameters(self._spec.parameters, self._submission.parameters)
-        self._identify()
         url = self._place.settings.database_url
         presence: Presence
         if url is None:
             presence = stack.enter_context(FileLock(self._state))
+            self._take(presence, self._name)
+            identified(self._state, self._spec, self._submission)
             config = configured(f"sqlite:///{self._state.resolve() / 'steps.sqlite'}", self._name)
         else:
             address = url.get_secret_value()
-            schema = schema_of(self._submission.run)
+            with SessionLocks(address, self._submission.run) as alone:
+                self._take(alone, "record")
+                token = identified(self._state, self._spec, self._submission)
+            schema = schema_of(self._submission.run, token)
             presence = stack.enter_context(SessionLocks(address, schema))
+            self._take(presence, self._name)
             config = configured(address, self._name)
             config["dbos_system_schema"] = schema
             config["sys_db_pool_size"] = self._submission.concurrency + 6
-        waited = False
-        while not presence.take(self._name):
-            if not waited:
-                self._tell("waiting", problem=f"another {self._name} is still there")
-            waited = True
-            if self._stopped.wait(_LOOK_S):
-                raise CancelledError
+            config["db_engine_kwargs"] = {"connect_args": {"application_name": "buhin-parts", **CONNECTING}}
         DBOS(config=config)
         self._register()
         DBOS.launch()
@@ -129,23 +137,21 @@ class Worker:
             "parts", worker_concurrency=self._submission.concurrency, polling_interval_sec=_POLL_S
         )
         leading = DBOS.register_queue("runs", polling_interval_sec=_POLL_S)
-        self._enqueue(leading, self._submission.run, self._leader)
+        self._enqueue(leading, self._workflow, self._leader)
         self._tell("began", concurrency=self._submission.concurrency)
         result = self._wait(presence)
         self._tell("finished", **result)
         DBOS.destroy(destroy_registry=True)
         return FAILED if any(step["done"] == 0 and step["failed"] for step in result["steps"].values()) else DONE
 
-    def _identify(self) -> None:
-        """Make sure that nobody else's run has the name."""
-        mine = {"format": FORMAT, "pipeline": self._spec.text, "submission": json.loads(self._submission.identity)}
-        path = self._state / SUBMISSION_FILE
-        if not path.exists():
-            self._state.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps(mine, ensure_ascii=False).encode())
-        if json.loads(path.read_bytes()) != mine:
-            problem = "its name is that of a run of another pipeline, input, parameters or version; delete that one"
-            raise RunError(run=self._submission.run, problem=problem)
+    def _take(self, presence: Presence, worker: str) -> None:
+        waited = False
+        while not presence.take(worker):
+            if not waited:
+                self._tell("waiting", problem=f"another {worker} is still there")
+            waited = True
+            if self._stopped.wait(_LOOK_S):
+                raise CancelledError
 
     def _register(self) -> None:
         def workflow(name: str, work: Callable[..., Any]) -> Any:
@@ -178,9 +184,12 @@ class Worker:
     def _wait(self, presence: Presence) -> dict[str, Any]:
         """What came of the run, when it is finished. Meanwhile takes over what dead workers left."""
         while True:
-            status = DBOS.get_workflow_status(self._submission.run)
+            status = DBOS.get_workflow_status(self._workflow)
             if status is not None and status.status == "SUCCESS":
                 return cast(dict[str, Any], status.output)
+            if status is not None and status.status not in _GOING_ON:
+                problem = f"PostgreSQL or SQLite says of it {status.status}; delete it and submit it again"
+                raise RunError(run=self._submission.run, problem=problem)
             if self._stopped.wait(_LOOK_S):
                 self._caller.stop()
                 raise self._problem or CancelledError()
@@ -213,7 +222,7 @@ class Worker:
             elements = execution.elements(step)
             before = vars(execution.save(step, everything))
             parts = [
-                self._enqueue(self._queue, f"{step.id}-{index}", self._item, run, step.id, index, before)
+                self._enqueue(self._queue, f"item:{step.id}:{index}", self._item, run, step.id, index, before)
                 for index in range(len(elements))
             ]
             everything[step.id] = self._gathered(step.id, parts)
@@ -234,7 +243,7 @@ class Worker:
             return [(str(path), str(folder)) for path, folder in zip(paths, folders, strict=True)]
 
         files = self._step("input", begin)
-        parts = [self._enqueue(self._queue, f"file-{number}", self._file, *each) for number, each in enumerate(files)]
+        parts = [self._enqueue(self._queue, f"file:{number}", self._file, *each) for number, each in enumerate(files)]
         kept = self._gathered("files", parts)
         failures = [
             {"step": each["step"], "item": Path(path).name, "reason": each["reason"], "message": each["message"]}
@@ -279,16 +288,26 @@ class Worker:
     def _do_item(self, run: str, step: str, index: int, before: dict[str, str]) -> Kept:
         with self._preparing:
             execution, elements = self._prepared(run, step, **before)
-        kept = execution.call(self._spec.steps[step], index, elements[index], self._told_waiting(step))
+        try:
+            kept = execution.call(self._spec.steps[step], index, elements[index], self._told_waiting(step))
+        except InputFileError as error:
+            kept = failed(error)
         if "reason" in kept:
             self._tell("failed", step=step, item=index + 1, **kept)
         return kept
 
     def _do_file(self, path: str, folder: str) -> Kept:
-        def begin() -> str:
-            return open_or_create(self._state, self._spec, [inputs.InputFile.at(Path(path))], self._values).id
+        def begin() -> Kept:
+            try:
+                file = inputs.InputFile.at(Path(path))
+            except InputFileError as error:
+                return failed(error)
+            return {"run": open_or_create(self._state, self._spec, [file], self._values).id}
 
-        execution = self._execution(self._step("input", begin))
+        begun = self._step("input", begin)
+        if "run" not in begun:
+            return self._told_failed(path, {"step": "input", **begun})
+        execution = self._execution(begun["run"])
 
         def told(progress: Any) -> None:
             if progress.waiting:
@@ -298,14 +317,18 @@ class Worker:
             Steps(self._spec, execution, told).run()
         except Pause as pause:
             error = pause.error
+            if isinstance(error, InputFileError):
+                return self._told_failed(path, {"step": "input", **failed(error)})
             if not isinstance(error, RunStoppedError) or isinstance(error.__cause__, PASSING):
                 raise
             cause = error.__cause__ if isinstance(error.__cause__, BuhinError) else error
-            kept = {"step": error.metadata["step"], **failed(cause)}
-            self._tell("failed", item=Path(path).name, **kept)
-            return kept
+            return self._told_failed(path, {"step": error.metadata["step"], **failed(cause)})
         self._step("outputs", lambda: self._write(execution, Path(folder)))
         return {}
+
+    def _told_failed(self, path: str, kept: Kept) -> Kept:
+        self._tell("failed", item=Path(path).name, **kept)
+        return kept
 
     def _told_waiting(self, step: str) -> Callable[[BuhinError], None]:
         return lambda error: self._tell("waiting", step=step, problem=error.message)
@@ -314,7 +337,7 @@ class Worker:
 def _passing(error: BuhinError) -> bool:
     """Whether the same may go well later."""
     cause = error.__cause__ if isinstance(error, RunStoppedError) else error
-    return isinstance(cause, PASSING) and not isinstance(cause, NotImplementedMethodError)
+    return isinstance(cause, (*PASSING, InputFileError)) and not isinstance(cause, NotImplementedMethodError)
 
 
 def read(folder: Path) -> tuple[Spec, Submission]:
@@ -329,12 +352,13 @@ def forget(run: str, settings: ClientSettings) -> None:
 
     Raises SQLAlchemyError and OSError.
     """
-    if settings.database_url is not None:
+    folder = state_of(run, settings.state_dir)
+    token = token_of(folder)
+    if settings.database_url is not None and token:
         url = sa.make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 10})
         with engine.begin() as connection:
             connection.execute(sa.text("SET LOCAL lock_timeout = '30s'"))
-            connection.execute(sa.schema.DropSchema(schema_of(run), cascade=True, if_exists=True))
-    folder = state_of(run, settings.state_dir)
+            connection.execute(sa.schema.DropSchema(schema_of(run, token), cascade=True, if_exists=True))
     if folder.exists():
         shutil.rmtree(folder)

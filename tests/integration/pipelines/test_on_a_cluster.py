@@ -77,9 +77,10 @@ def submit(run: str, *arguments: str) -> Result:
     return buhin("submit", "crack_survey", "photos", "--cluster", "--run", run, "-p", "gsd_mm=0.5", *arguments)
 
 
-def schemas(database: str) -> set[str]:
+def schemas(database: str, run: str) -> set[str]:
     with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
-        return set(connection.execute(sa.text("SELECT nspname::text FROM pg_namespace")).scalars())
+        found = connection.execute(sa.text("SELECT nspname::text FROM pg_namespace")).scalars()
+        return {name for name in found if name.startswith(f"buhin_{run}_")}
 
 
 def test_a_pipeline_is_submitted_watched_and_removed_with_the_calls_that_the_chart_grants_and_no_other(
@@ -121,7 +122,7 @@ def test_a_pipeline_is_submitted_watched_and_removed_with_the_calls_that_the_cha
         assert {line.partition(" | ")[0] for line in lines} == {"worker-0", "worker-1"}
         assert sum('"event": "began"' in line for line in lines) == 2, lines
 
-    assert {"buhin_survey"} <= schemas(database)
+    assert schemas(database, "survey")
     for was_there in ("deleted", "absent"):
         gone = buhin("delete", "survey", "--cluster", "--json")
         assert gone.exit_code == 0, gone.output
@@ -129,7 +130,7 @@ def test_a_pipeline_is_submitted_watched_and_removed_with_the_calls_that_the_cha
     assert not api.all("batch/v1", "Job")
     assert not [each for each in api.all("v1", "ConfigMap") if each["metadata"]["name"] != "buhin-workers"]
     assert not api.all("v1", "Pod")
-    assert not {"buhin_survey"} & schemas(database)
+    assert not schemas(database, "survey")
     assert not (claim / ".buhin" / "submitted" / "survey").exists()
     assert (claim / "out" / "survey" / "report.html").exists()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
 import threading
 from collections import Counter
@@ -50,6 +52,13 @@ def start(fleet: Fleet, claim: Path, database: str) -> Iterator[Start]:
         process.kill()
 
 
+def schemas(database: str, run: str) -> set[str]:
+    """The schemas of the runs of a name."""
+    with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
+        found = connection.execute(sa.text("SELECT nspname::text FROM pg_namespace")).scalars()
+        return {name for name in found if re.fullmatch(f"buhin_{run}_[0-9a-f]{{6}}", name)}
+
+
 def local(fleet: Fleet, spec: Path, sources: list[Path], out: Path, **parameters: str) -> dict[str, bytes]:
     """What a run on one machine writes."""
     runner.run(load(spec), sources, out=out, settings=fleet.settings, parameters=parameters)
@@ -87,12 +96,13 @@ def test_a_worker_takes_no_more_items_at_once_than_it_may(
 ) -> None:
     taken: list[int] = []
     together = threading.Barrier(2)
-    count = "SELECT count(*) FROM buhin_bounded.workflow_status WHERE queue_name = 'parts' AND status = 'PENDING'"
+    count = "SELECT count(*) FROM {}.workflow_status WHERE queue_name = 'parts' AND status = 'PENDING'"
 
     def hook(function: str, number: int) -> None:
         together.wait(60)
         with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
-            taken.append(connection.execute(sa.text(count)).scalar_one())
+            [schema] = schemas(database, "bounded")
+            taken.append(connection.execute(sa.text(count.format(schema))).scalar_one())
 
     fleet.hook = hook
     assert start(submitted(tmp_path / "given", SURVEY, "photos", run="bounded", concurrency=2)).wait() == 0
@@ -187,6 +197,35 @@ def test_each_recording_is_a_run_of_its_own_and_one_that_fails_stops_no_other(
         assert written(claim / "out" / name) == expected[name]
 
 
+def test_a_file_that_goes_away_in_the_run_stops_no_other(
+    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    def hook(function: str, number: int) -> None:
+        (claim / "talks" / "c.wav").unlink(missing_ok=True)
+
+    fleet.hook = hook
+    worker = start(submitted(tmp_path / "given", MINUTES, "talks", run="talk-gone", concurrency=1))
+    assert worker.wait() == 0
+    finished = worker.told("finished")
+    assert finished["steps"] == {"files": {"done": 2, "failed": 1}}
+    [failure] = finished["failures"]
+    assert (failure["item"], failure["step"], failure["reason"]) == ("c.wav", "input", "INPUT_FILE")
+
+
+def test_a_photograph_that_is_changed_in_the_run_stops_no_other(
+    fleet: Fleet, claim: Path, tmp_path: Path, start: Start
+) -> None:
+    def hook(function: str, number: int) -> None:
+        if number == 1:
+            (claim / "photos" / "06.jpg").write_bytes(b"another")
+
+    fleet.hook = hook
+    worker = start(submitted(tmp_path / "given", SURVEY, "photos", run="photo-changed", concurrency=1))
+    assert worker.wait() == 0
+    found = {each["item"]: each["reason"] for each in worker.told("finished")["failures"]}
+    assert found == {"06.jpg": "INPUT_FILE", "broken.jpg": "UNREADABLE_MEDIA"}
+
+
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [(ModelMissingError(model="tiny"), 1, "RUN_STOPPED"), (InvalidInputError(), 3, "RUN_STOPPED")],
@@ -241,18 +280,66 @@ def test_a_run_in_which_everything_failed_has_failed(fleet: Fleet, claim: Path, 
 def test_a_run_is_forgotten_with_its_schema_and_its_results_but_not_its_outputs(
     fleet: Fleet, claim: Path, tmp_path: Path, database: str, start: Start
 ) -> None:
-    def schemas() -> set[str]:
-        with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
-            return set(connection.execute(sa.text("SELECT nspname::text FROM pg_namespace")).scalars())
-
     folder = submitted(tmp_path / "given", SURVEY, "photos", run="forgotten")
     assert start(folder).wait() == 0
-    assert "buhin_forgotten" in schemas()
+    assert len(schemas(database, "forgotten")) == 1
     for _ in range(2):
         assert Process(Path("forgotten"), fleet, claim, database, command="forget").wait() == 0
-    assert "buhin_forgotten" not in schemas()
+    assert not schemas(database, "forgotten")
     assert not (claim / ".buhin" / "submitted" / "forgotten").exists()
     assert (claim / "out" / "report.html").exists()
+
+
+def test_runs_of_one_name_on_two_claims_share_a_database_and_nothing_else(
+    fleet: Fleet, claim: Path, tmp_path: Path, database: str, start: Start
+) -> None:
+    folder = submitted(tmp_path / "given", SURVEY, "photos", run="twin")
+    other = tmp_path / "other"
+    shutil.copytree(claim, other)
+    assert start(folder).wait() == 0
+    calls = len(fleet.calls)
+    for _ in range(2):
+        assert Process(folder, fleet, other, database).wait() == 0
+    assert len(fleet.calls) == 2 * calls
+    assert written(other / "out") == written(claim / "out")
+    assert len(schemas(database, "twin")) == 2
+    assert Process(Path("twin"), fleet, other, database, command="forget").wait() == 0
+    assert start(folder).wait() == 0
+    assert len(fleet.calls) == 2 * calls, "what is known of the run on the first claim is still there"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_damaged_record_is_told(text: str, fleet: Fleet, claim: Path, tmp_path: Path, start: Start) -> None:
+    record = claim / ".buhin" / "submitted" / "damaged" / "submission.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(text, encoding="utf-8")
+    worker = start(submitted(tmp_path / "given", SURVEY, "photos", run="damaged"))
+    assert worker.wait() == 3
+    assert "delete that one" in worker.told("stopped")["message"]
+
+
+@pytest.mark.parametrize("run", ["inspect-0", "file-0"])
+def test_a_run_may_have_any_name(run: str, fleet: Fleet, claim: Path, tmp_path: Path, start: Start) -> None:
+    source, spec = ("photos", SURVEY) if run == "inspect-0" else ("talks", MINUTES)
+    assert start(submitted(tmp_path / "given", spec, source, run=run)).wait() == 0
+
+
+def test_a_run_that_was_ended_in_the_database_is_not_waited_for(
+    fleet: Fleet, claim: Path, tmp_path: Path, database: str, start: Start
+) -> None:
+    hold = fleet.hook = Hold(1)
+    worker = start(submitted(tmp_path / "given", SURVEY, "photos", run="ended"))
+    assert hold.arrived.wait(60)
+    [schema] = schemas(database, "ended")
+    table = sa.table("workflow_status", sa.column("workflow_uuid"), sa.column("status"), schema=schema)
+    end = table.update().where(table.c.workflow_uuid == "run:ended").values(status="CANCELLED")
+    with sa.create_engine(database, poolclass=sa.NullPool).begin() as connection:
+        assert connection.execute(end).rowcount == 1
+    try:
+        assert "CANCELLED" in worker.told("stopped")["message"]
+        assert worker.wait() == 3
+    finally:
+        hold.opened.set()
 
 
 def test_without_postgresql_one_worker_does_it_with_sqlite(
