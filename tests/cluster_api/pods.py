@@ -88,9 +88,12 @@ class Pods:
                         return
                     store.changed.wait(1)
                     continue
+            for number, line in enumerate(lines, sent):
+                stamp = (
+                    f"2026-01-01T00:00:00.{number:09}Z " if self._query.get("timestamps") in ("true", "True") else ""
+                )
+                yield f"{stamp}{line}\n".encode()
             sent += len(lines)
-            for line in lines:
-                yield line.encode() + b"\n"
 
     def _ended(self) -> bool:
         try:

@@ -11,7 +11,8 @@ from buhin.cli import output
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from buhin.cluster.jobs import Jobs, Status
+    from buhin.cluster.job_states import Status
+    from buhin.cluster.jobs import Jobs
     from buhin.cluster.worker_pods import WorkerDefaults
 
 OnCluster = Annotated[bool, typer.Option("--cluster", help="On the cluster of the kubeconfig.")]

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import urllib3
 from kubernetes import client
 
 from buhin.cluster import names
 from buhin.cluster.api import TIMEOUT_S, Cluster
+from buhin.cluster.job_states import ENDED, Status, condition_of, count, state_of, waits, worker_of
 from buhin.cluster.worker_events import Line, by_time, events_of, lines, told
 from buhin.cluster.worker_pods import (
     COMPONENT,
     CONTAINER,
     DEFAULTS,
+    FORGETTING_S,
     PIPELINE,
     RUN,
     WorkerDefaults,
@@ -26,41 +29,19 @@ from buhin.cluster.worker_pods import (
     forgetting_job,
     job,
 )
-from buhin.errors import ClusterError, RunError
+from buhin.errors import ClusterError, ClusterForbiddenError, ClusterUnreachableError, RunError
 from buhin.pipelines.spec import Spec
 from buhin.pipelines.submission import Submission
 
-ENDED = ("finished", "failed")
-_INDEX = "batch.kubernetes.io/job-completion-index"
 _TAIL = 200
 LOOK_S = 2.0
 """Seconds between two looks at a run that is waited for."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a run is. ``state``: waiting, running, finished, failed or ending."""
-
-    run: str
-    namespace: str
-    pipeline: str
-    state: str
-    began: str
-    workers: int
-    """Workers that were asked for; ``working`` of them run, ``lost`` are given up."""
-    working: int
-    lost: int
-    problem: str = ""
-    """Why it waits or failed, as far as the pods tell."""
-    steps: dict[str, dict[str, int]] = field(default_factory=dict)
-    """For each step that has begun: done, failed, total."""
-    failures: list[dict[str, str]] = field(default_factory=list)
-    out: str = ""
-    """Where the outputs are, when it is finished: a folder of the claim."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain types."""
-        return asdict(self)
+PATIENCE_S = 120.0
+"""Seconds for which what is waited for may not be told, while the API does not answer."""
+ENDING_S = 300.0
+"""Seconds in which the workers of a run that is deleted end, and with them their logs."""
+FOLLOW_TIMEOUT_S = (15.0, 60.0)
+"""Of connecting to a log that is followed, and of a line of it; then it is opened again."""
 
 
 class Jobs:
@@ -89,10 +70,16 @@ class Jobs:
         """Make the Job and its ConfigMap. Raises RunError where a Job has the name, or there is nothing to share."""
         run = submission.run
         if not defaults.claim:
-            raise RunError(run=run, problem="no claim holds its input: --claim, or workers.claim of the chart")
+            raise RunError(
+                run=run,
+                problem="no claim holds its input: --claim, or workers.claim of the chart",
+                problem_ja="入力のあるクレームが不明です。--claim かチャートの workers.claim を指定してください",
+            )
         if workers > 1 and defaults.database is None:
             raise RunError(
-                run=run, problem="several workers need PostgreSQL (workers.database of the chart); --workers 1"
+                run=run,
+                problem="several workers need PostgreSQL (workers.database of the chart); --workers 1",
+                problem_ja="複数のワーカーには PostgreSQL（チャートの workers.database）が必要です。または --workers 1",
             )
         body = client.V1Job.from_dict(job(submission, spec, defaults, workers))
         config_map(submission, spec, defaults, "")
@@ -100,13 +87,15 @@ class Jobs:
             with self._asked("create", "jobs"):
                 made = self._batch.create_namespaced_job(self._namespace, body, **_as_json())
         except ClusterError as error:
-            if _status(error) == 409:
-                problem = (
-                    "there is a Job of this name. To go on after it stopped: "
-                    f"buhin pipeline delete {run} --cluster --keep, then submit it again"
-                )
-                raise RunError(run=run, problem=problem) from error
-            raise
+            if _status(error) != 409:
+                raise
+            self._find(run)
+            again = f"buhin pipeline delete {run} --cluster --keep"
+            raise RunError(
+                run=run,
+                problem=f"there is a Job of this name. To go on after it stopped: {again}, then submit it again",
+                problem_ja=f"同じ名前の Job があります。停止後に続けるには {again} の後にもう一度登録してください",
+            ) from error
         given = client.V1ConfigMap.from_dict(config_map(submission, spec, defaults, made.metadata.uid))
         try:
             with self._asked("create", "configmaps"):
@@ -131,14 +120,16 @@ class Jobs:
         found = self._find(run)
         if found is None:
             raise RunError(
-                run=run, problem=f"there is no Job of it in {self._namespace}; finished ones go after a week"
+                run=run,
+                problem=f"there is no Job of it in {self._namespace}; finished ones go after a week",
+                problem_ja=f"{self._namespace} にその Job がありません。終了した Job は 1 週間で消えます",
             )
         return self._status(found)
 
     def wait(self, run: str, on_status: Callable[[Status], None] = lambda status: None) -> Status:
         """How a run is, when it has ended."""
         while True:
-            status = self.status(run)
+            status: Status = self._patiently(lambda: self.status(run))
             on_status(status)
             if status.state in ENDED:
                 return status
@@ -150,31 +141,44 @@ class Jobs:
         """
         self.status(run)
         if not follow:
-            yield from by_time([(_worker(pod), self._log(pod)) for pod in self._pods(run)])
+            yield from by_time([(worker_of(pod), self._log(pod)) for pod in self._pods(run)])
             return
         written: queue.SimpleQueue[Line] = queue.SimpleQueue()
         following: dict[str, threading.Thread] = {}
+        until = float("inf")
         while True:
-            ended = (found := self._find(run)) is None or _state(found, []) in ENDED
-            for pod in self._pods(run):
+            ended = (found := self._patiently(lambda: self._find(run))) is None or state_of(found, []) in ENDED
+            if ended:
+                until = min(until, time.monotonic() + ENDING_S)
+            for pod in self._patiently(lambda: self._pods(run)):
                 name = pod.metadata.name
                 if name not in following and pod.status.phase != "Pending":
-                    following[name] = threading.Thread(target=self._follow, args=(pod, written), daemon=True)
+                    following[name] = threading.Thread(target=self._follow, args=(run, pod, written), daemon=True)
                     following[name].start()
             with suppress(queue.Empty):
                 while True:
                     yield written.get(timeout=0.05 if ended else LOOK_S)
-            if ended and not any(thread.is_alive() for thread in following.values()) and written.empty():
+            alive = any(thread.is_alive() for thread in following.values())
+            if ended and (not alive or time.monotonic() > until) and written.empty():
                 return
 
     def delete(self, run: str, defaults: Callable[[], WorkerDefaults], *, keep: bool = False) -> bool:
         """Stop the workers of a run and, but for ``keep``, remove what is kept of it on the claim and in the database,
-        by a Job that is waited for. Outputs stay. Whether there was a Job. Raises ClusterError where that Job failed.
+        by a Job that is waited for. Outputs stay. Whether there was a Job. Raises RunError where that Job failed, or
+        the pods of the run do not end.
         """
         found = self._find(run)
         if found is not None:
             self._delete(run, "Foreground")
-            while self._find(run) is not None:
+            until = time.monotonic() + ENDING_S
+            while self._patiently(lambda: self._is_there(run)):
+                if time.monotonic() > until:
+                    pods = [f"{pod.metadata.name} ({pod.status.phase})" for pod in self._pods(run)]
+                    raise RunError(
+                        run=run,
+                        problem=f"it does not end; see why with kubectl describe: {', '.join(pods) or f'Job {run}'}",
+                        problem_ja=f"終了しません。kubectl describe で確認: {', '.join(pods) or f'Job {run}'}",
+                    )
                 time.sleep(LOOK_S)
         if not keep:
             self._forget(run, defaults() if found is None else _with_claim_of(found, defaults()))
@@ -182,22 +186,35 @@ class Jobs:
 
     def _forget(self, run: str, defaults: WorkerDefaults) -> None:
         if not defaults.claim:
-            raise RunError(run=run, problem="no claim holds its records: --claim, or workers.claim of the chart")
+            raise RunError(
+                run=run,
+                problem="no claim holds its records: --claim, or workers.claim of the chart",
+                problem_ja="記録のあるクレームが不明です。--claim かチャートの workers.claim を指定してください",
+            )
         body = forgetting_job(run, defaults)
         name = body["metadata"]["name"]
-        self._delete(name, "Background")
+        if self._job(name, run=False) is not None:
+            self._delete(name, "Background")
         with self._asked("create", "jobs"):
             self._batch.create_namespaced_job(self._namespace, client.V1Job.from_dict(body), **_as_json())
+        waited = ""
+        until = time.monotonic() + FORGETTING_S + ENDING_S
         while True:
-            found = self._find(name)
-            state = "failed" if found is None else _state(found, [])
+            found = self._patiently(lambda: self._job(name, run=False))
+            state = "failed" if found is None or time.monotonic() > until else state_of(found, [])
+            pods = self._patiently(lambda: self._pods(name))
             if state in ENDED:
                 break
+            waited = waits(pods) or waited
             time.sleep(LOOK_S)
         if state == "failed":
-            said = [line.text for pod in self._pods(name) for line in lines(_worker(pod), self._log(pod))]
-            problem = f"its records were not removed: {said[-1] if said else 'its pod did not start'}"
-            raise RunError(run=run, problem=f"{problem} (Job {name})")
+            said = [line.text for pod in pods for line in lines(worker_of(pod), self._log(pod))]
+            why = said[-1] if said else waited or "its pod did not start"
+            raise RunError(
+                run=run,
+                problem=f"its records were not removed: {why} (Job {name})",
+                problem_ja=f"記録を削除できませんでした: {why} (Job {name})",
+            )
         self._delete(name, "Background")
 
     def _delete(self, name: str, policy: str) -> None:
@@ -212,23 +229,59 @@ class Jobs:
                 raise
 
     def _find(self, run: str) -> client.V1Job | None:
+        return self._job(run, run=True)
+
+    def _job(self, name: str, *, run: bool) -> client.V1Job | None:
+        """The Job of a run, or one that forgets a run. Raises RunError where the Job of the name is neither."""
         try:
             with self._asked("get", "jobs"):
-                return self._batch.read_namespaced_job(run, self._namespace, _request_timeout=TIMEOUT_S)
+                found = self._batch.read_namespaced_job(name, self._namespace, _request_timeout=TIMEOUT_S)
         except ClusterError as error:
             if _status(error) == 404:
                 return None
             raise
+        ours = (found.metadata.labels or {}).get(names.COMPONENT) == COMPONENT
+        if not ours or (PIPELINE in (found.metadata.annotations or {})) is not run:
+            raise RunError(
+                run=name,
+                problem=f"the Job of this name in {self._namespace} is not a run of buhin; take another name",
+                problem_ja=f"{self._namespace} の同名の Job は buhin の実行ではありません。別の名前にしてください",
+            )
+        return found
+
+    def _is_there(self, run: str) -> bool:
+        """Whether anything is there that a new run of the name would meet: the Job, or its ConfigMap."""
+        if self._find(run) is not None:
+            return True
+        try:
+            with self._asked("get", "configmaps"):
+                found = self._core.read_namespaced_config_map(run, self._namespace, _request_timeout=TIMEOUT_S)
+        except ClusterError as error:
+            if _status(error) == 404:
+                return False
+            raise
+        return bool(found.metadata.owner_references)
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """What is asked, again and again while the API does not answer."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return ask()
+            except ClusterError as error:
+                if not _passes(error) or time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_S)
 
     def _pods(self, run: str) -> list[client.V1Pod]:
         with self._asked("list", "pods"):
             found = self._core.list_namespaced_pod(
                 self._namespace, label_selector=f"{RUN}={run}", _request_timeout=TIMEOUT_S
             )
-        return sorted(found.items, key=lambda pod: (_worker(pod), pod.metadata.creation_timestamp))
+        return sorted(found.items, key=lambda pod: (worker_of(pod), pod.metadata.creation_timestamp))
 
     def _log(self, pod: client.V1Pod, tail: int | None = None) -> str:
-        """What a worker wrote; empty where it has not begun."""
+        """What a worker wrote; empty where it has not begun, or its node does not answer."""
         try:
             with self._asked("get", "pods/log"):
                 return str(
@@ -240,23 +293,40 @@ class Jobs:
                         _request_timeout=TIMEOUT_S,
                     )
                 )
-        except ClusterError as error:
-            if _status(error) in (400, 404):
-                return ""
+        except ClusterForbiddenError:
             raise
+        except ClusterError:
+            return ""
 
-    def _follow(self, pod: client.V1Pod, written: queue.SimpleQueue[Line]) -> None:
-        worker = _worker(pod)
+    def _follow(self, run: str, pod: client.V1Pod, written: queue.SimpleQueue[Line]) -> None:
+        """Put the lines of a pod where they are awaited, until it has ended. Where its log ends before or is silent for
+        long, it is opened again: the connection may be gone.
+        """
+        name, worker = pod.metadata.name, worker_of(pod)
+        last, heard = "", time.monotonic()
         try:
-            answer: Any = self._core.read_namespaced_pod_log(
-                pod.metadata.name, self._namespace, container=CONTAINER, follow=True, _preload_content=False
-            )
-            rest = b""
-            for chunk in answer.stream():
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    written.put(Line(worker, line.decode("utf-8", "replace")))
-        except Exception as error:  # noqa: BLE001 - the pod is gone, or the connection: said in its place
+            while True:
+                options = {"since_seconds": math.ceil(time.monotonic() - heard) + 5} if last else {}
+                opened_after = last
+                with suppress(urllib3.exceptions.HTTPError, client.ApiException):
+                    answer: Any = self._core.read_namespaced_pod_log(
+                        name, self._namespace, container=CONTAINER, follow=True, timestamps=True,
+                        _preload_content=False, _request_timeout=FOLLOW_TIMEOUT_S, **options,
+                    )  # fmt: skip
+                    rest = b""
+                    for chunk in answer.stream():
+                        heard = time.monotonic()
+                        *whole, rest = (rest + chunk).split(b"\n")
+                        for line in whole:
+                            time_of_it, _, text = line.decode("utf-8", "replace").partition(" ")
+                            if time_of_it > opened_after:
+                                written.put(Line(worker, text))
+                                last = time_of_it
+                pods = self._patiently(lambda: self._pods(run))
+                if not any(each.metadata.name == name and each.status.phase == "Running" for each in pods):
+                    return
+                time.sleep(LOOK_S)
+        except Exception as error:  # noqa: BLE001 - said in its place
             written.put(Line(worker, f"(log broken off: {type(error).__name__})"))
 
     def _status(self, found: client.V1Job) -> Status:
@@ -265,12 +335,12 @@ class Jobs:
         for pod in pods:
             events += events_of(self._log(pod, _TAIL))
         events.sort(key=lambda event: str(event.get("time", "")))
-        state = _state(found, pods)
+        state = state_of(found, pods)
         picture = {"steps": {}, "failures": [], "out": "", "problem": ""} | told(events)
         if state == "waiting":
-            picture["problem"] = _waits(pods)
+            picture["problem"] = waits(pods)
         elif state == "failed":
-            picture["problem"] = picture["problem"] or _condition(found, "Failed")
+            picture["problem"] = picture["problem"] or condition_of(found, "Failed")
         elif state != "running":
             picture["problem"] = ""
         return Status(
@@ -281,7 +351,7 @@ class Jobs:
             began=found.metadata.creation_timestamp.isoformat(timespec="seconds"),
             workers=found.spec.completions or 0,
             working=sum(pod.status.phase == "Running" for pod in pods),
-            lost=_count(found.status.failed_indexes if found.status else ""),
+            lost=count(found.status.failed_indexes if found.status else ""),
             **picture,
         )
 
@@ -299,47 +369,10 @@ def _status(error: ClusterError) -> int:
     return int(getattr(error.__cause__, "status", 0) or 0)
 
 
-def _worker(pod: client.V1Pod) -> str:
-    return f"worker-{(pod.metadata.annotations or {}).get(_INDEX, '0')}"
-
-
-def _condition(found: client.V1Job, wanted: str) -> str:
-    """Why a Job is in a condition; empty where it is not."""
-    for each in (found.status.conditions if found.status else None) or []:
-        if each.type == wanted and each.status == "True":
-            return f"{each.reason or wanted}: {each.message or ''}".rstrip(": ")
-    return ""
-
-
-def _state(found: client.V1Job, pods: list[client.V1Pod]) -> str:
-    if _condition(found, "Complete") or _condition(found, "SuccessCriteriaMet"):
-        return "finished"
-    if _condition(found, "Failed") or _condition(found, "FailureTarget"):
-        return "failed"
-    if found.metadata.deletion_timestamp is not None:
-        return "ending"
-    return "running" if any(pod.status.phase == "Running" for pod in pods) else "waiting"
-
-
-def _waits(pods: list[client.V1Pod]) -> str:
-    """Why no worker runs."""
-    for pod in pods:
-        for each in pod.status.container_statuses or []:
-            if each.state and each.state.waiting:
-                return f"{each.state.waiting.reason}: {each.state.waiting.message or ''}".rstrip(": ")
-        for condition in pod.status.conditions or []:
-            if condition.type == "PodScheduled" and condition.status == "False":
-                return f"{condition.reason}: {condition.message or ''}".rstrip(": ")
-    return ""
-
-
-def _count(indexes: str | None) -> int:
-    """How many a Job's list of indexes names: ``1,3-5`` are four."""
-    total = 0
-    for part in (indexes or "").split(","):
-        first, _, last = part.partition("-")
-        total += int(last or first) - int(first) + 1 if part else 0
-    return total
+def _passes(error: ClusterError) -> bool:
+    """Whether the API may answer soon."""
+    status = _status(error)
+    return status == 429 or status >= 500 or (status == 0 and isinstance(error, ClusterUnreachableError))
 
 
 def _with_claim_of(found: client.V1Job, defaults: WorkerDefaults) -> WorkerDefaults:

@@ -24,6 +24,8 @@ MAX_CONFIG_BYTES = 1_000_000
 """A ConfigMap may hold a mebibyte."""
 KEPT_S = 7 * 86_400
 """Seconds that a finished Job is kept, with its logs."""
+FORGETTING_S = 600
+"""Seconds in which the records of a run are removed, from the start of the Job that does it."""
 TRIES = 6
 """How often a worker is started anew, with pauses of 10 s to 6 min between; after that its number has failed."""
 
@@ -143,6 +145,7 @@ def forgetting_job(run: str, defaults: WorkerDefaults) -> dict[str, Any]:
         "metadata": _metadata(name, name, defaults),
         "spec": {
             "backoffLimit": 2,
+            "activeDeadlineSeconds": FORGETTING_S,
             "ttlSecondsAfterFinished": 600,
             "template": _pod(name, defaults, ["buhin", "pipeline", "forget", run], given=False),
         },
