@@ -81,6 +81,19 @@ def test_the_client_and_the_command_line_start_without_a_heavy_library() -> None
     assert not loaded & HEAVY
 
 
+def test_a_pipeline_is_submitted_without_what_its_workers_need() -> None:
+    code = (
+        "import sys, json, buhin.cluster.jobs, buhin.cli.pipeline_cluster;"
+        "from pathlib import Path; from buhin.pipelines.checker import load;"
+        "print(json.dumps([load(path).name for path in Path('pipelines').glob('*.yaml')] and"
+        " sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(json.loads(ran.stdout))
+    assert "kubernetes" in loaded
+    assert not loaded & {"dbos", "sqlalchemy", "jinja2", "markupsafe", "PIL"}
+
+
 def test_the_engines_that_write_are_imported_only_where_they_are_chosen() -> None:
     text = ROOT / "src" / "buhin" / "text"
     homes = {

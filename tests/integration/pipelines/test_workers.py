@@ -162,6 +162,8 @@ def test_a_worker_that_is_cut_off_from_the_database_ends(
     worker = start(folder)
     assert hold.arrived.wait(60)
     with sa.create_engine(database, poolclass=sa.NullPool).connect() as connection:
+        named = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        assert {"buhin-worker", "buhin-parts"} <= set(connection.execute(sa.text(named)).scalars())
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'buhin-worker'"
         assert connection.execute(sa.text(cut)).all()
     assert worker.wait() == 1

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from typing import TYPE_CHECKING, Any
 
 from buhin.pipelines.results import Job
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def render(template: str, job: Job, **context: Any) -> bytes:
     """Fill a template of this package. Everything is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("buhin.pipelines"),
         autoescape=True,
@@ -27,6 +29,8 @@ def render(template: str, job: Job, **context: Any) -> bytes:
 
 def both(en: str, ja: str) -> Markup:
     """A text in both languages; the page shows one of them."""
+    from markupsafe import Markup, escape
+
     return Markup('<span class="t" lang="ja">{}</span><span class="t" lang="en">{}</span>').format(
         escape(ja), escape(en)
     )

@@ -6,8 +6,6 @@ import base64
 import io
 import warnings
 
-from PIL import Image, ImageOps
-
 
 def preview(image: bytes, *, side_px: int, max_bytes: int) -> str:
     """The photograph, upright and no larger than ``side_px`` on a side, as the data URI of a WebP image.
@@ -15,6 +13,8 @@ def preview(image: bytes, *, side_px: int, max_bytes: int) -> str:
     It is made smaller until it takes at most ``max_bytes``, down to a side of about 160 pixels. Raises OSError where
     it cannot be read.
     """
+    from PIL import Image, ImageOps
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the service has checked its size
         with Image.open(io.BytesIO(image)) as opened:
