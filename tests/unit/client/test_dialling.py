@@ -131,7 +131,7 @@ async def test_close_cancels_calls_on_channels_that_were_left(api: ApiServer, ki
             until(lambda: who(connection.unary(*ASK)) == "127.0.0.2")
             connection.close()
             with pytest.raises(errors.CancelledError):
-                next(stream)
+                next(stream, None)
             hold.set()
 
         if kind is Connection:
