@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from buhin import __version__
 from buhin.cli.main import app, main
+from tests.conftest import ROOT
 from tests.fleet import SEGMENTS, Fleet, photograph
 
 
@@ -206,10 +207,11 @@ def test_version() -> None:
 
 
 def test_without_an_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("buhin.pipelines", "PIL"))]:
+    for name in [name for name in sys.modules if name.startswith(("buhin.pipelines", "dbos"))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    monkeypatch.setattr(sys, "argv", ["buhin", "pipeline", "list"])
+    monkeypatch.setitem(sys.modules, "dbos", None)
+    given = [str(ROOT / "pipelines" / "crack_survey.yaml"), str(ROOT / "samples" / "concrete")]
+    monkeypatch.setattr(sys, "argv", ["buhin", "pipeline", "run", *given])
     monkeypatch.setenv("BUHIN_LANG", "en")
-    with pytest.raises(SystemExit, match=r"this needs PIL: pip install 'buhin\[pipelines\]'"):
+    with pytest.raises(SystemExit, match=r"this needs dbos: pip install 'buhin\[pipelines\]'"):
         main()
