@@ -130,7 +130,7 @@ def _documented() -> Iterator[tuple[str, Any, str]]:
             value: Any = values
             for name in names:
                 value = value[name]
-            if said or not isinstance(value, dict) or not value:
+            if said or (names[0] not in ("services", "classes") and (not isinstance(value, dict) or not value)):
                 yield ".".join(names), value, " ".join(said)
             said = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import kubernetes_validate
@@ -66,3 +67,9 @@ def test_what_the_comparison_says_of_this_chart_is_shown_by_a_test() -> None:
     for row in found["features"]:
         path, _, name = row["buhin"]["source"].partition("::")
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), row["feature"]
+
+
+def test_every_value_is_explained() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| .* \| (.*) \|$", chart.readme(), re.MULTILINE)
+    assert len(rows) > 100
+    assert [name for name, text in rows if not text] == []
