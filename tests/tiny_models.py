@@ -53,10 +53,9 @@ def small(config: type[Any], tokenizer: Any, **options: Any) -> Any:
     )  # fmt: skip
 
 
-def train(net: Any, batches: Sequence[Any], *, rate: float = 3e-3, enough: float = 0.05) -> None:
-    """Learn the batches by heart."""
-    torch.manual_seed(0)
-    optimizer = torch.optim.Adam(net.parameters(), lr=rate)
+def train(net: Any, batches: Sequence[Any], *, enough: float = 0.05) -> None:
+    """Learn the batches by heart. Weights are drawn with a seed where the net is built, whatever ran before."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     net.train()
     for _ in range(600):
         optimizer.zero_grad()
@@ -97,6 +96,7 @@ def vocabulary(folder: Path, found: list[str]) -> str:
 
 def marian(folder: Path, *, source_lang: str = "ja", target_lang: str = "en", targets: Sequence[str] = ("en",)) -> Path:
     """Marian from Japanese into one language or, with marks, into several."""
+    torch.manual_seed(0)
     marks = {language: f">>{language}<< " if len(targets) > 1 else "" for language in targets}
     source = [mark + text for mark in marks.values() for text in sentences("ja")]
     target = [text for language in targets for text in sentences(language)]
@@ -115,6 +115,7 @@ def marian(folder: Path, *, source_lang: str = "ja", target_lang: str = "en", ta
 
 def multilingual(folder: Path, kind: str) -> Path:
     """M2M100 or NLLB between three languages. The same word goes where the codes say."""
+    torch.manual_seed(0)
     texts = [text for language in WORDS for text in sentences(language)]
     if kind == "m2m100":
         found = pieces(folder, "spm.model", texts)
@@ -146,6 +147,7 @@ def multilingual(folder: Path, kind: str) -> Path:
 
 def t5(folder: Path, parameters: dict[str, Any]) -> Path:
     """T5 that keeps the first word as a summary, and translates from English into German, told by a prefix."""
+    torch.manual_seed(0)
     words = [word for language in ("en", "de") for word in WORDS[language]]
     prefixes = ["▁summarize:", "▁translate", "▁English", "▁to", "▁German:"]
     vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -9.0), *((f"▁{word}", -2.0) for word in words)]
@@ -182,6 +184,7 @@ def untrained(folder: Path, kind: str) -> Path:
 
 def chat(folder: Path, *, template: str | None = CHAT_TEMPLATE) -> Path:
     """A chat model that knows what a cat is called, and counts to ten over and over."""
+    torch.manual_seed(0)
     answers = {"neko": "cat", "inu": "dog", "count": " ".join([NUMBERS] * 4)}
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     raw = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(alphabet)}, merges=[]))
@@ -204,7 +207,7 @@ def chat(folder: Path, *, template: str | None = CHAT_TEMPLATE) -> Path:
         labels = ids.clone()
         labels[:, : len(tokenizer(prompt)["input_ids"])] = -100
         batches.append({"input_ids": ids, "labels": labels})
-    train(net, batches, rate=1e-2, enough=0.01)
+    train(net, batches, enough=0.01)
     return saved(folder, net, tokenizer)
 
 
