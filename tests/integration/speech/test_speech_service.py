@@ -169,12 +169,15 @@ async def test_hotwords_are_hints_and_nothing_else(
 
 
 async def test_hotwords_are_heard_in_noise_where_they_were_not(service: Service) -> None:
-    noisy = wav(meeting()[: 12 * RATE] + 0.35 * noises(12.0)["white"])
+    """How much noise that takes is not the same on all processors: their kernels round in their own ways."""
     hotwords = ["打ち合わせ", "中央公園"]
-    without = await service.recognize(noisy, language_code="ja")
-    helped = await service.recognize(noisy, language_code="ja", hotwords=hotwords)
-    assert not all(word in without.transcript for word in hotwords)
-    assert [word in helped.transcript for word in hotwords] == [True, True]
+    heard = []
+    for level in (0.35, 0.45):
+        noisy = wav(meeting()[: 12 * RATE] + level * noises(12.0)["white"])
+        without = await service.recognize(noisy, language_code="ja")
+        helped = await service.recognize(noisy, language_code="ja", hotwords=hotwords)
+        heard.append([[word in each.transcript for word in hotwords] for each in (without, helped)])
+    assert [[False, False], [True, True]] in heard
 
 
 async def test_the_same_audio_gives_the_same_answer_in_every_format(service: Service) -> None:
