@@ -1,4 +1,4 @@
-"""Fixtures of tests that talk to a cluster: an API server, and the environment that names it."""
+"""Fixtures of tests that talk to a cluster: an API server, the environment that names it, and a terminal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ import pytest
 from buhin.cluster.api import Cluster
 from tests.cluster_api import ApiServer
 from tests.unit.cluster.recorded import NAMESPACE
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide terminal of somebody who reads English."""
+    monkeypatch.setenv("BUHIN_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.fixture

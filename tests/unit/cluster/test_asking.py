@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +20,18 @@ from buhin.cluster.api import Cluster
 from buhin.cluster.services import Service, asked, find, settings_for
 from buhin.config import ClientSettings
 from tests.cluster_api import ApiServer
+from tests.unit.cluster.answering import answering
 from tests.unit.cluster.recorded import NAMESPACE, POD, healthy
 
 
-@contextmanager
-def answering(answer: bytes) -> Iterator[tuple[str, int]]:
-    """A port that gives every connection the same answer."""
-    server = socket.create_server(("127.0.0.1", 0))
+def saying(text: bytes) -> Callable[[socket.socket], None]:
+    """Hears a request, and gives every one the same answer."""
 
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(65_536)
-                connection.sendall(answer)
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(text)
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield server.getsockname()
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        thread.join()
+    return answer
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -67,8 +52,7 @@ def test_a_pod_that_goes_away_while_it_is_asked_is_a_note(
     api: ApiServer, cluster: Cluster, answer: bytes, problem: str
 ) -> None:
     api.put(*healthy())
-    with answering(answer) as port:
-        api.ports[NAMESPACE, POD, names.METRICS_PORT] = port
+    with answering(api, names.METRICS_PORT, saying(answer)):
         (service,) = asked(cluster, find(cluster, NAMESPACE))
     assert service.pods[0].metrics is None
     assert problem in service.pods[0].problem
@@ -77,8 +61,7 @@ def test_a_pod_that_goes_away_while_it_is_asked_is_a_note(
 def test_metrics_are_read_up_to_a_limit(api: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("buhin.cluster.services._METRICS_BYTES", 100)
     api.put(*healthy())
-    with answering(OK + b"\r\n" + b"buhin_ready 1\n" * 1000) as port:
-        api.ports[NAMESPACE, POD, names.METRICS_PORT] = port
+    with answering(api, names.METRICS_PORT, saying(OK + b"\r\n" + b"buhin_ready 1\n" * 1000)):
         (service,) = asked(cluster, find(cluster, NAMESPACE))
     assert "IncompleteRead(101 bytes read" in service.pods[0].problem
 
@@ -126,7 +109,7 @@ def test_a_context_is_taken_whatever_the_current_one_is(api: ApiServer, tmp_path
 @pytest.mark.parametrize("context", [[], ["--context", "x"]])
 def test_a_kubeconfig_that_is_none_is_told(api: ApiServer, tmp_path: Path, text: str, context: list[str]) -> None:
     (tmp_path / "kubeconfig").write_text(text)
-    result = CliRunner().invoke(app, ["cluster", "list", *context], env={"BUHIN_LANG": "en"})
+    result = CliRunner().invoke(app, ["cluster", "list", *context])
     assert result.exit_code == 1
     assert "NO_CLUSTER: no cluster is configured" in result.stderr
 
@@ -155,6 +138,6 @@ def test_a_service_that_lost_its_annotation_gets_nothing(api: ApiServer, monkeyp
         thing["metadata"].pop("annotations", None)
         api.put(thing)
     monkeypatch.setenv("BUHIN_TLS", "true")
-    result = CliRunner().invoke(app, ["cluster", "call", "translate", "TranslateText"], env={"BUHIN_LANG": "en"})
+    result = CliRunner().invoke(app, ["cluster", "call", "translate", "TranslateText"])
     assert result.exit_code == 1
     assert "SERVICE_WITHOUT_TLS: buhin-translate in namespace ai says that it has no TLS" in result.stderr

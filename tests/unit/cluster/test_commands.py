@@ -22,15 +22,8 @@ from tests.unit.helm.rendering import example, the
 from tests.unit.serving.auth.issuing import Authority
 from tests.unit.serving.fakes import MODEL
 
-pytestmark = pytest.mark.usefixtures("silent_services", "in_english")
+pytestmark = pytest.mark.usefixtures("silent_services")
 TRANSLATE = ["call", "translate", "TranslateText"]
-
-
-@pytest.fixture
-def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wide terminal of somebody who reads English."""
-    monkeypatch.setenv("BUHIN_LANG", "en")
-    monkeypatch.setenv("COLUMNS", "200")
 
 
 async def buhin(*arguments: str, given: str | None = None) -> Result:

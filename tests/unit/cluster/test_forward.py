@@ -17,6 +17,7 @@ from buhin.cluster.api import Cluster
 from buhin.cluster.forward import Forward, _exchange
 from tests.cluster_api import ApiServer
 from tests.unit.client.moving import until
+from tests.unit.cluster.answering import answering
 from tests.unit.cluster.recorded import NAMESPACE, POD, healthy
 from tests.unit.serving.auth.issuing import Authority
 
@@ -41,27 +42,8 @@ def api(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 @contextmanager
 def pod(api: ApiServer, answer: Callable[[socket.socket], None]) -> Iterator[Forward]:
     """The pod's port, forwarded; each connection is answered by a function and closed."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                answer(connection)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    api.ports[NAMESPACE, POD, PORT] = server.getsockname()
-    try:
-        with Forward(Cluster(), NAMESPACE, POD, PORT) as forward:
-            yield forward
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        thread.join()
+    with answering(api, PORT, answer), Forward(Cluster(), NAMESPACE, POD, PORT) as forward:
+        yield forward
 
 
 def connect(forward: Forward) -> socket.socket:

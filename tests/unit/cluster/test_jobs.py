@@ -34,13 +34,6 @@ from tests.unit.helm import rendering
 from tests.unit.helm.test_pod_security import house_rules, violations
 
 
-@pytest.fixture(autouse=True)
-def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wide terminal of somebody who reads English."""
-    monkeypatch.setenv("BUHIN_LANG", "en")
-    monkeypatch.setenv("COLUMNS", "200")
-
-
 def example(case: str, kind: str, name: str) -> dict[str, Any]:
     """An object of the chart, rendered."""
     return next(each for each in rendering.example(case) if (each["kind"], each["metadata"]["name"]) == (kind, name))

@@ -27,13 +27,6 @@ from tests.unit.cluster.submitting import (
 )
 
 
-@pytest.fixture(autouse=True)
-def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wide terminal of somebody who reads English."""
-    monkeypatch.setenv("BUHIN_LANG", "en")
-    monkeypatch.setenv("COLUMNS", "200")
-
-
 def refusing(
     monkeypatch: pytest.MonkeyPatch, api: type[Any], method: str, times: float, wanted: str = "", status: int = 500
 ) -> list[str]:
