@@ -209,7 +209,7 @@ def test_a_slow_photograph_is_given_up_at_the_deadline_of_its_step(
     fleet: Fleet, photographs: Path, tmp_path: Path
 ) -> None:
     spec = tmp_path / "survey.yaml"
-    spec.write_text(SURVEY.read_text(encoding="utf-8").replace("timeout: 300s", "timeout: 0.3s"), encoding="utf-8")
+    spec.write_text(SURVEY.read_text(encoding="utf-8").replace("timeout: 300s", "timeout: 2s"), encoding="utf-8")
     hold = fleet.hook = Hold("image_inspect", 4)
     report = start(fleet, spec, photographs)
     hold.opened.set()
