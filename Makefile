@@ -17,7 +17,7 @@ demo: $(VENV)/.installed ## Run both pipelines on the sample input: environment,
 test: lint proto-check ## Run every check and every test
 	scripts/registry.sh
 	$(BIN)/buhin models pull
-	$(BIN)/python -m pytest
+	$(BIN)/python -X faulthandler -m pytest
 
 bench: $(VENV)/.installed-dev ## Measure the services against what they are built on; writes docs/performance.md (half an hour)
 	@$(BIN)/buhin models pull

@@ -144,6 +144,13 @@ class Jobs:
             yield from by_time([(worker_of(pod), self._log(pod)) for pod in self._pods(run)])
             return
         written: queue.SimpleQueue[Line] = queue.SimpleQueue()
+        left = threading.Event()
+        try:
+            yield from self._followed(run, written, left)
+        finally:
+            left.set()
+
+    def _followed(self, run: str, written: queue.SimpleQueue[Line], left: threading.Event) -> Iterator[Line]:
         following: dict[str, threading.Thread] = {}
         until = float("inf")
         while True:
@@ -153,7 +160,8 @@ class Jobs:
             for pod in self._patiently(lambda: self._pods(run)):
                 name = pod.metadata.name
                 if name not in following and pod.status.phase != "Pending":
-                    following[name] = threading.Thread(target=self._follow, args=(run, pod, written), daemon=True)
+                    given = (run, pod, written, left)
+                    following[name] = threading.Thread(target=self._follow, args=given, name="log", daemon=True)
                     following[name].start()
             with suppress(queue.Empty):
                 while True:
@@ -298,9 +306,9 @@ class Jobs:
         except ClusterError:
             return ""
 
-    def _follow(self, run: str, pod: client.V1Pod, written: queue.SimpleQueue[Line]) -> None:
-        """Put the lines of a pod where they are awaited, until it has ended. Where its log ends before or is silent for
-        long, it is opened again: the connection may be gone.
+    def _follow(self, run: str, pod: client.V1Pod, written: queue.SimpleQueue[Line], left: threading.Event) -> None:
+        """Put the lines of a pod where they are awaited, until it has ended or nobody awaits them. Where its log ends
+        before or is silent for long, it is opened again: the connection may be gone.
         """
         name, worker = pod.metadata.name, worker_of(pod)
         last, heard = "", time.monotonic()
@@ -316,16 +324,21 @@ class Jobs:
                     rest = b""
                     for chunk in answer.stream():
                         heard = time.monotonic()
+                        if left.is_set():
+                            return
                         *whole, rest = (rest + chunk).split(b"\n")
                         for line in whole:
                             time_of_it, _, text = line.decode("utf-8", "replace").partition(" ")
                             if time_of_it > opened_after:
                                 written.put(Line(worker, text))
                                 last = time_of_it
+                if left.is_set():
+                    return
                 pods = self._patiently(lambda: self._pods(run))
                 if not any(each.metadata.name == name and each.status.phase == "Running" for each in pods):
                     return
-                time.sleep(LOOK_S)
+                if left.wait(LOOK_S):
+                    return
         except Exception as error:  # noqa: BLE001 - said in its place
             written.put(Line(worker, f"(log broken off: {type(error).__name__})"))
 
