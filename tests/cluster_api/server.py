@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import socket
 import ssl
 import threading
+from contextlib import suppress
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +23,33 @@ from tests.cluster_api.store import Store, Thing
 from tests.cluster_api.websocket import Address
 
 ADMIN = "admin-token"
+
+
+class _Http(ThreadingHTTPServer):
+    """Ends with its connections, whoever keeps them open."""
+
+    daemon_threads = True
+
+    def __init__(self, address: Address, handler: type[Handler]) -> None:
+        super().__init__(address, handler)
+        self.open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection."""
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget it."""
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening, and break off what is open."""
+        super().server_close()
+        for connection in list(self.open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class ApiServer:
@@ -42,8 +71,7 @@ class ApiServer:
         self.watches_epoch = 0
         self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
         handler = type("ServedHandler", (Handler,), {"api": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         if certificate is not None:

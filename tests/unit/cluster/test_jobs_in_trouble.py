@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+import threading
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from buhin.cluster.api import Cluster
 from buhin.cluster.jobs import Jobs
 from buhin.errors import ClusterError
 from tests.cluster_api import ApiServer
+from tests.unit.client.moving import until
 from tests.unit.cluster.recorded import NAMESPACE
 from tests.unit.cluster.submitting import (
     PROGRESS,
@@ -97,14 +97,6 @@ def test_a_followed_log_that_breaks_off_is_opened_again_and_no_line_told_twice(
     assert list(found) == []
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_a_log_that_does_not_end_is_left_when_the_run_has(api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "LOOK_S", 0.05)
     monkeypatch.setattr(jobs, "ENDING_S", 0.3)
@@ -114,6 +106,8 @@ def test_a_log_that_does_not_end_is_left_when_the_run_has(api: ApiServer, monkey
     kept = api.get("batch/v1", "Job", "survey-1", NAMESPACE)
     api.put(kept | {"status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}})
     assert [line.text for line in Jobs(Cluster()).logs("survey-1", follow=True)] == ["a line"]
+    api.drop_watches()
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "log"])
 
 
 def test_workers_that_do_not_end_are_named(api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
