@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ from buhin.config import Settings
 from buhin.models.store import ModelStore
 
 ROOT = Path(__file__).parent.parent
+_OF_LIBRARIES = ("_poll_wrapper", "tqdm_monitor")
+"""Threads of grpc.aio and tqdm, which these keep for the life of the process."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,6 +34,18 @@ def interruptible() -> None:
     processes inherit that it is ignored.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def left_threads() -> Iterator[None]:
+    """No thread of ours outlives the tests: one that wakes while the interpreter ends aborts the process."""
+    yield
+    gc.collect()
+    ours = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    ours = [each for each in ours if not any(name in each.name for name in _OF_LIBRARIES)]
+    for each in ours:
+        each.join(5)
+    assert [each.name for each in ours if each.is_alive()] == []
 
 
 @pytest.fixture(scope="session")
