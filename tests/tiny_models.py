@@ -57,7 +57,7 @@ def train(net: Any, batches: Sequence[Any], *, enough: float = 0.05) -> None:
     """Learn the batches by heart. Weights are drawn with a seed where the net is built, whatever ran before."""
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     net.train()
-    for _ in range(600):
+    for _ in range(3000):
         optimizer.zero_grad()
         loss = sum(net(**batch).loss for batch in batches) / len(batches)
         loss.backward()

@@ -26,7 +26,8 @@ LOOP_TIMES, LOOP_LETTERS = 4, 12
 """The same letters this often one after the other, and this many letters in all, are a loop."""
 _NO_SPEECH = 0.5
 _HARDLY_SPOKEN = 0.2
-"""More probably no speech than this, and less confident than that: invented, whatever the text."""
+"""More probably no speech than this, or out of a window that repeats itself, and less confident than that: invented,
+whatever the text."""
 _DOUBTFUL = 0.4
 """Confidence below which a text is doubtful enough to be left out for a sign of invention."""
 _LITTLE_VOICE = 0.3
@@ -50,7 +51,8 @@ def is_invented(segment: Segment, voices: Sequence[Span]) -> bool:
     """
     share = _voiced(segment, voices)
     unlikely = segment.no_speech_probability > _NO_SPEECH
-    if share == 0 or (unlikely and segment.confidence < _HARDLY_SPOKEN):
+    looped = segment.compression_ratio > MAX_COMPRESSION_RATIO
+    if share == 0 or ((unlikely or looped) and segment.confidence < _HARDLY_SPOKEN):
         return True
     if not (unlikely or share < _LITTLE_VOICE or segment.confidence < _DOUBTFUL):
         return False

@@ -9,6 +9,7 @@ import importlib
 import itertools
 import operator
 import os
+import resource
 import signal
 import socket
 import sys
@@ -133,6 +134,8 @@ def main() -> None:
     """Load, tell, answer."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # A core file would hold what callers sent; and while it is written, nobody is told that the engine is lost.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     control = socket.socket(fileno=int(sys.argv[1]))
     sys.path[:] = wire.receive(control)
     module, name, arguments, named = wire.receive(control)

@@ -163,8 +163,8 @@ async def test_hotwords_are_hints_and_nothing_else(
     service: Service, hotwords: list[str], warning_codes: list[str]
 ) -> None:
     response = await service.recognize(wav(meeting()[: 12 * RATE]), language_code="ja", hotwords=hotwords)
-    assert "打ち合わせ" in response.transcript
-    assert "中央公園" in response.transcript
+    said = "それでは防災訓練の打ち合わせを始めます今年の訓練は11月15日日曜日の午前9時から中央公園で行います"
+    assert character_error_rate(said, response.transcript) < 0.1
     assert [warning.code for warning in response.warnings] == warning_codes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -118,6 +119,10 @@ def test_a_crash_fails_the_calls_that_run_and_is_told(host: Isolated[Crashing]) 
     assert lost.wait(30)
     with pytest.raises(EngineLostError):
         host.engine.warm_up()
+
+
+def test_a_crash_leaves_no_core_file_with_what_callers_sent(host: Isolated[Crashing]) -> None:
+    assert resource.prlimit(host.process_id, resource.RLIMIT_CORE) == (0, 0)
 
 
 def test_an_engine_that_is_killed_is_told_also_when_idle(host: Isolated[Crashing]) -> None:

@@ -26,6 +26,9 @@ VOICE = [Span(1.0, 2.0)]
         (segment(1.5, 2.0, "sure", confidence=0.1, no_speech_probability=0.5), False),
         (segment(1.5, 2.0, "sure", confidence=0.2, no_speech_probability=0.9), False),
         (segment(1.5, 2.0, "You", confidence=0.19, no_speech_probability=0.51), True),
+        (segment(1.5, 2.0, "I am a real man!", confidence=0.19, compression_ratio=2.41), True),
+        (segment(1.5, 2.0, "I am a real man!", confidence=0.19, compression_ratio=2.4), False),
+        (segment(1.5, 2.0, "I am a real man!", confidence=0.2, compression_ratio=15.8), False),
     ],
 )
 def test_what_nobody_said_is_found_out(found: Segment, expected: bool) -> None:

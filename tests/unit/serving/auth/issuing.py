@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def jwks(**keys: Key) -> str:
 
 def token(key: Any, *, kid: str | None = "k1", algorithm: str = "RS256", **changed: Any) -> str:
     """A token that is right but for what is changed; None takes a claim away."""
-    seconds = int(_NOW.timestamp())
+    seconds = int(time.time())
     claims: dict[str, Any] = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": SUBJECT, "exp": seconds + 3_600, "nbf": seconds - 60,
     } | changed  # fmt: skip
