@@ -117,11 +117,11 @@ def test_two_callers_are_written_for_at_the_same_time(generator: LlamaGenerator)
 
 def test_nothing_is_kept_of_texts_that_were_answered(generator: LlamaGenerator) -> None:
     def read(number: int) -> int:
-        generator.generate(ask(f"{number} " * 200, max_tokens=1), stop=Stop())
+        generator.generate(ask(f"{number} " * 100, max_tokens=1), stop=Stop())
         return psutil.Process().memory_info().rss
 
-    settled, *later = map(read, range(100, 106))
-    assert max(later) - settled < 10 * 2**20  # a prompt of 600 tokens has 17 MB of state
+    settled, *later = map(read, range(100, 104))
+    assert max(later) - settled < 10 * 2**20  # a prompt of 300 tokens has 8.5 MB of state
 
 
 def test_what_was_measured_comes_from_the_manifest(generator: LlamaGenerator) -> None:
