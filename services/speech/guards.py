@@ -46,8 +46,8 @@ class Phrase(Enum):
 def is_invented(segment: Segment, voices: Sequence[Span]) -> bool:
     """Whether a segment is to be left out, given where voices are heard.
 
-    It is where nobody is heard, where it is improbable in every respect, and where its text is of the kind that is
-    invented while the sound is doubtful.
+    It is where nobody is heard, where it is improbable in every respect or in a window that repeats itself, and where
+    its text is of the kind that is invented while the sound is doubtful.
     """
     share = _voiced(segment, voices)
     unlikely = segment.no_speech_probability > _NO_SPEECH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -87,17 +88,17 @@ async def test_the_language_of_each_segment_is_told(client: AsyncSpeechClient, s
 
 
 async def test_speech_is_translated_into_english(client: AsyncSpeechClient, shared_data: Path | None) -> None:
-    """People's where there are recordings, otherwise the meeting. The words chosen differ between processors."""
+    """People's where there are recordings, otherwise the meeting. Not all processors choose the same French words."""
     meeting_only = [("ja", ["police", "water"], "訓練")]
     people = [
-        ("de", ["room", "used", "behind"], "wurde"),
-        ("fr", ["under the", "conservator", "water", "forest", "advis"], "devient"),
-        ("es", ["sand", "grain", "white"], "arenas"),
+        ("de", ["room", "used"], "wurde"),
+        ("fr", ["under the|conservator|water|forest|advis"], "devient"),
+        ("es", ["sand", "grain"], "arenas"),
     ]
     for language, english, foreign in people if shared_data else meeting_only:
         file = shared_data / "speech" / f"human_{language}.wav" if shared_data else SAMPLE / "meeting.flac"
         answer = await recognized(client, file.read_bytes(), task="translate")
         text = answer.transcript.lower()
         assert answer.language_code == language
-        assert [word for word in english if word in text], text
+        assert [words for words in english if not re.search(words, text)] == [], text
         assert foreign not in text

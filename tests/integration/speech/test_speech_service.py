@@ -19,7 +19,7 @@ from services.speech.__main__ import application
 from services.speech.evaluate import character_error_rate, recordings
 from services.speech.speakers_evaluate import right_share
 from services.speech.subtitles import columns
-from tests.audio_files import RATE, meeting, noises, wav
+from tests.audio_files import FIRST_TURN, RATE, meeting, noises, wav
 from tests.conftest import ROOT
 from tests.support import AS_DEPLOYED, serving
 
@@ -141,8 +141,7 @@ async def test_noise_between_sentences_adds_no_text(service: Service, detect: bo
     response = await service.recognize(
         wav(audio), language_code="ja", enable_voice_activity_detection=detect, enable_word_offsets=True
     )
-    said = "それでは防災訓練の打ち合わせを始めます今年の訓練は11月15日日曜日の午前9時から中央公園で行います"
-    assert character_error_rate(said, response.transcript) < 0.15
+    assert character_error_rate(FIRST_TURN, response.transcript) < 0.15
     middles = [
         (word.start_offset.ToMilliseconds() + word.end_offset.ToMilliseconds()) / 2_000
         for segment in response.segments
@@ -163,8 +162,8 @@ async def test_hotwords_are_hints_and_nothing_else(
     service: Service, hotwords: list[str], warning_codes: list[str]
 ) -> None:
     response = await service.recognize(wav(meeting()[: 12 * RATE]), language_code="ja", hotwords=hotwords)
-    said = "それでは防災訓練の打ち合わせを始めます今年の訓練は11月15日日曜日の午前9時から中央公園で行います"
-    assert character_error_rate(said, response.transcript) < 0.1
+    assert character_error_rate(FIRST_TURN, response.transcript) < 0.1
+    assert "中央公園" in response.transcript
     assert [warning.code for warning in response.warnings] == warning_codes
 
 

@@ -31,7 +31,7 @@ def engine(store: ModelStore) -> FasterWhisperEngine:
 
 def test_the_guard_takes_out_what_whisper_invents(engine: FasterWhisperEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the first guard out of the way, Whisper is asked to hear something in noise, and the second holds. What it
-    invents, and whether it looks like what the guard knows, is not the same on all processors.
+    invents is not the same on all processors; it may be nothing.
     """
     everywhere = "services.speech.engines.faster_whisper.get_speech_timestamps"
     monkeypatch.setattr(everywhere, lambda samples, options: [{"start": 0, "end": 16}])
@@ -40,7 +40,8 @@ def test_the_guard_takes_out_what_whisper_invents(engine: FasterWhisperEngine, m
         engine.recognize(bursts, Options(language=language, voice_activity_detection=False), Stop())
         for language in ("en", "ja")
     ]
-    assert [each for each in results if each.removed and each.segments == ()]
+    assert [each.segments for each in results] == [(), ()]
+    assert any(each.removed for each in results)
 
 
 def test_long_audio_is_recognized_in_parts_that_fit_together(
